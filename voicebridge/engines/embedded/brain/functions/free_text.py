@@ -23,6 +23,9 @@ _CURRENCIES = {
 }  # fmt: skip
 _REST = r"[:,]?\s+(.+)$"
 _CUES: tuple[tuple[str, tuple[str, ...]], ...] = (
+    (r"text|phrase|sentence|word|words", (
+        r"\b(?:how (?:do|would|can) (?:you|i|we) say|translate)\s+(?:the (?:word|phrase|sentence)s? )?([^\x00]+?)(?:\s+(?:in|into|to)\b.*)?$",
+    )),
     (r"message|body|text|content|note|comment|description|sms", (
         rf"\b(?:saying|that says|which says|to say|reading|says|the message|the text)(?: that)?{_REST}",
         rf"\b(?:telling|tell|let) (?:him|her|them|[A-Z]\w+)(?: know)?(?: that)?{_REST}",
@@ -61,7 +64,7 @@ def by_cue(slot: Slot, wording: Wording, *, early: bool) -> Any:
         return _language(slot, wording)
     if "currency" in slot.words or "currency" in slot.about.lower()[:40]:
         return _currency(slot, wording)
-    for names, cues in _CUES[:1] if early else _CUES:
+    for names, cues in _CUES[:2] if early else _CUES:
         if not re.search(rf"\b(?:{names})s?\b", slot.words):
             continue
         for cue in cues:
@@ -141,7 +144,7 @@ def _trim(words: list[str], vocabulary: set[str]) -> str:
 
 
 def _as_value(slot: Slot, words: str) -> Any:
-    words = words.strip(" \t\"'.,;:").removesuffix("?")
+    words = words.strip(" \t\"'.,;:").removesuffix("?").removesuffix("'s")
     if not words:
         return None
     if slot.many:

@@ -248,7 +248,7 @@ def _prepositions(slot: Slot) -> tuple[str, ...]:
     if re.search(r"\b(?:destination|to|target|arrival|dropoff|end)\b", words):
         return ("to", "into", "towards", "for")
     if slot.role == "person":
-        return ("to", "with", "for", "named", "called", "from", "by", "call", "phone", "ring", "text", "message", "email", "invite",
+        return ("to", "with", "for", "named", "from", "by", "call", "phone", "ring", "text", "message", "email", "invite",
                 "dial", "tell", "is", "remind")  # fmt: skip
     return ("in", "for", "at", "near", "around", "to", "of", "from")
 
@@ -260,21 +260,30 @@ def _place(slot: Slot, wording: Wording, alone: bool) -> Value:
             if not words or words[0] in _NOT_A_PLACE or _NUMBER.fullmatch(match[1].lower()):
                 continue
             return _several(slot, wording, match.start(), match.start(1), match.end(1))
-    if slot.role == "place" and (name := _capitalised(wording)):
+    directed = len(_prepositions(slot)) < 5  # "to Rome" must not become the origin
+    if slot.role == "place" and (alone or not directed) and (name := _capitalised(wording)):
         return _several(slot, wording, name[0], name[0], name[1])
     if slot.role == "person" and (slot.required or alone) and (name := _capitalised(wording)):
         return _several(slot, wording, name[0], name[0], name[1])
     return None
 
 
+_COMPANION = re.compile(
+    r"(\s*,\s*(?:and |or )?|\s+(?:and|or)\s+)(?:(?:in|for|at|to|with)\s+)?([A-Z][\w'.-]*(?:\s+[A-Z][\w'.-]*){0,3})"
+)
+
+
 def _several(slot: Slot, wording: Wording, start: int, first: int, end: int) -> Value:
     """The name at [first, end) and, where they follow, its companions: "Paris, Rome and Oslo", "Paris, France"."""
     names = [_titled(wording.text[first:end])]
-    more = re.compile(r"(\s*,\s*(?:and )?|\s+and\s+)(?:(?:in|for|at|to|with)\s+)?([A-Z][\w'.-]*(?:\s+[A-Z][\w'.-]*){0,3})")
-    while match := more.match(wording.text, end):
+    listed = False
+    while match := _COMPANION.match(wording.text, end):
         names.append(match[2].strip(".,"))
+        listed = listed or bool(re.search(r"and|or", match[1]))
         end = match.end()
     wording.take(start, end)
+    if not listed and slot.role == "place":
+        names = [", ".join(names)]  # "Paris, France" is one place
     if slot.many or len(names) == 1:
         return names if slot.many else names[0]
     return Several(names)

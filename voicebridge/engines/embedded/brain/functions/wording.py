@@ -28,10 +28,16 @@ class Wording:
     text: str = field(init=False)
     day: str | None = field(init=False, default=None)
     time: str | None = field(init=False, default=None)
+    _day: Found | None = field(init=False, default=None)
+    _time: Found | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         short = _LEAD.sub("", tidy(self.original)[:LONGEST])
         self.text = _TAIL.sub("", short) or tidy(self.original)
+        # Both are found at the start: "tonight" is a day and also makes "eight" an hour of the evening.
+        self._time = find_time(self.lowered)
+        if self.now is not None and (hit := find_day(self.lowered, self.now.date())):
+            self._day = Found(hit[0].isoformat(), hit[1], hit[2])
 
     @property
     def lowered(self) -> str:
@@ -49,17 +55,20 @@ class Wording:
 
     def take_day(self) -> str | None:
         """The first day named, as YYYY-MM-DD."""
-        if self.day is None and self.now is not None and (hit := find_day(self.lowered, self.now.date())):
-            self.day = hit[0].isoformat()
-            self._take_with_preposition(Found("", hit[1], hit[2]))
+        if self.day is None and self._day is not None and self._free(self._day):
+            self.day = self._day.value
+            self._take_with_preposition(self._day)
         return self.day
 
     def take_time(self) -> str | None:
         """The first time of day, as HH:MM."""
-        if self.time is None and (hit := find_time(self.lowered)):
-            self.time = hit.value
-            self._take_with_preposition(hit)
+        if self.time is None and self._time is not None and self._free(self._time):
+            self.time = self._time.value
+            self._take_with_preposition(self._time)
         return self.time
+
+    def _free(self, found: Found) -> bool:
+        return bool(self.text[found.start : found.end].strip(_BLANK + " "))
 
     def _take_with_preposition(self, found: Found) -> None:
         before = re.search(r"\b(?:on|for|at|by|the|from|until|this)\s+$", self.lowered[: found.start])

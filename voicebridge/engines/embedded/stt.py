@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from pathlib import Path
+from typing import Literal, Protocol, TypeAlias
 
 import numpy as np
 
@@ -14,6 +15,8 @@ from voicebridge.core.engine_io import TokenLogprob
 from voicebridge.engines.embedded import models
 from voicebridge.engines.embedded.moonshine import MODEL_RATE_HZ, Moonshine, Speech16k
 from voicebridge.errors import EngineError
+
+SttChoice: TypeAlias = Literal["tiny", "base", "whisper"]
 
 LONGEST_SEGMENT_S = 28.0
 _EARLIEST_CUT_S = 16.0
@@ -142,4 +145,26 @@ def load_tiny() -> Recogniser:
     )
 
 
-LOADERS: dict[str, Callable[[], Recogniser]] = {"tiny": load_tiny}
+def load_base(cache: Path) -> Recogniser:
+    from voicebridge.engines.embedded.moonshine_base import converted  # noqa: PLC0415 (an extra)
+
+    encoder, decoder = converted(cache)
+    return EnglishRecogniser(Moonshine.load(encoder, decoder, models.MOONSHINE_BASE_TOKENIZER.verified()))
+
+
+def load_whisper(cache: Path) -> Recogniser:
+    from voicebridge.engines.embedded.whisper import WhisperRecogniser  # noqa: PLC0415 (an extra)
+
+    return WhisperRecogniser(cache)
+
+
+def load(choice: SttChoice, cache: Path) -> Recogniser:
+    """The recogniser asked for, its converted files kept under `cache`.
+
+    Raises `EngineError` where its files are missing or damaged; the message says what to install.
+    """
+    if choice == "base":
+        return load_base(cache.expanduser())
+    if choice == "whisper":
+        return load_whisper(cache.expanduser())
+    return load_tiny()

@@ -155,6 +155,16 @@ def _from_env(env: Mapping[str, str]) -> dict[str, _Value]:
     return found
 
 
+def check_key(dotted: str, origin: str) -> None:
+    """Raise `ConfigError` unless `dotted` is `section.key` of a setting."""
+    section, _, key = dotted.partition(".")
+    if section not in sections():
+        raise ConfigError(
+            f"{origin}: there is no section {section!r}{_did_you_mean(section, sections())}", param=dotted
+        )
+    _check_known(section, key, origin)
+
+
 def _check_known(section: str, key: str, origin: str) -> None:
     fields = sections()[section].model_fields
     if key not in fields:

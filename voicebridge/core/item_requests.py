@@ -1,0 +1,98 @@
+"""`conversation.item.create`, `retrieve`, `truncate` and `delete` (protocol 2.9 to 2.12, S9)."""
+
+from __future__ import annotations
+
+from voicebridge.audio.samples import Samples, ms_to_samples, samples_to_ms
+from voicebridge.core.conversation import Conversation, Entry
+from voicebridge.core.io import Emit, Output, Retrieved
+from voicebridge.core.items import Sounds, entry_from_input
+from voicebridge.errors import InvalidEvent
+from voicebridge.protocol.client_events import (
+    ConversationItemCreate,
+    ConversationItemDelete,
+    ConversationItemRetrieve,
+    ConversationItemTruncate,
+)
+from voicebridge.protocol.formats import AudioFormat
+from voicebridge.protocol.ids import IdFactory
+from voicebridge.protocol.items import MessageItem, OutputAudioPart
+from voicebridge.protocol.server_events import ItemAdded, ItemDeleted, ItemDone, ItemTruncated
+
+OVERSHOOT = ms_to_samples(1_000)
+"""Clients' playback clocks run ahead; this much beyond the end is taken for the end (choice 31)."""
+
+
+class ItemRequests:
+    """Answers item requests on one conversation."""
+
+    def __init__(self, conversation: Conversation, ids: IdFactory) -> None:
+        self._conversation = conversation
+        self._ids = ids
+
+    def create(self, event: ConversationItemCreate, sounds: Sounds) -> list[Output]:
+        return self.append(entry_from_input(event.item, self._ids, "item", sounds), event.previous_item_id)
+
+    def append(self, entry: Entry, previous_item_id: str | None = None) -> list[Output]:
+        """Add a finished entry and say so."""
+        predecessor = self._conversation.add(entry, previous_item_id)
+        return [
+            Emit(ItemAdded(event_id=self._event_id(), previous_item_id=predecessor, item=entry.item)),
+            Emit(ItemDone(event_id=self._event_id(), previous_item_id=predecessor, item=entry.item)),
+        ]
+
+    def retrieve(self, event: ConversationItemRetrieve, heard: AudioFormat, spoken: AudioFormat) -> list[Output]:
+        """The item, with the audio that is still kept, in the session's formats."""
+        entry = self._conversation.find(event.item_id)
+        audio: dict[int, Samples] = {index: part.samples for index, part in entry.heard.items()}
+        audio |= {index: part.samples() for index, part in entry.spoken.items()}
+        audio = {index: samples for index, samples in audio.items() if len(samples)}
+        return [Retrieved(self._event_id(), entry.item, audio, spoken if entry.spoken else heard)]
+
+    def truncate(self, event: ConversationItemTruncate) -> list[Output]:
+        """The client heard only so much. The words it sees go, those it heard stay for the model (choice 30)."""
+        entry = self._conversation.entry(event.item_id)
+        if entry is None:
+            raise InvalidEvent(
+                f"Item with item_id '{event.item_id[:100]}' not found in the conversation.",
+                code="item_truncate_invalid_item_id",
+                param="item_id",
+            )
+        spoken = entry.spoken.get(event.content_index)
+        if spoken is None or not isinstance(entry.item, MessageItem):
+            raise InvalidEvent(
+                "Only the audio of an assistant message can be truncated.",
+                code="unsupported_content_type",
+                param="content_index",
+            )
+        end = ms_to_samples(event.audio_end_ms)
+        if end > spoken.length + OVERSHOOT:
+            raise InvalidEvent(
+                f"Audio content of {samples_to_ms(spoken.length)}ms is already shorter than {event.audio_end_ms}ms.",
+                code="invalid_value",
+                param="audio_end_ms",
+            )
+        spoken.truncate(min(end, spoken.length))
+        content = list(entry.item.content)
+        content[event.content_index] = OutputAudioPart()
+        entry.item = entry.item.model_copy(update={"content": tuple(content)})
+        truncated = ItemTruncated(
+            event_id=self._event_id(),
+            item_id=event.item_id,
+            content_index=event.content_index,
+            audio_end_ms=event.audio_end_ms,
+        )
+        return [Emit(truncated)]
+
+    def delete(self, event: ConversationItemDelete) -> list[Output]:
+        entry = self._conversation.find(event.item_id)
+        if entry.item.status == "in_progress":
+            raise InvalidEvent(
+                "An item that is still being made cannot be deleted; cancel its response first.",
+                code="invalid_value",
+                param="item_id",
+            )
+        self._conversation.delete(event.item_id)
+        return [Emit(ItemDeleted(event_id=self._event_id(), item_id=event.item_id))]
+
+    def _event_id(self) -> str:
+        return self._ids.new("event")

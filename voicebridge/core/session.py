@@ -1,0 +1,360 @@
+"""A conversation that voicebridge owns: typed inputs and a time in, typed outputs and a deadline out.
+
+No sockets, clocks, tasks or logs. The rules that join the input side, the conversation and the responses (what a commit
+does, barge-in, idle time, expiry) are here and only here; each of those parts knows nothing of the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from voicebridge.audio.listener import Heard
+from voicebridge.audio.samples import EMPTY, INTERNAL_RATE_HZ, Samples, samples_to_ms, samples_to_seconds
+from voicebridge.core.asking import NO_PARAMS
+from voicebridge.core.conversation import Conversation, Entry, HeardPart
+from voicebridge.core.encodings import decoded
+from voicebridge.core.engine_io import EngineOutput
+from voicebridge.core.hearing import Hearing, HearingEdge, TurnBegan, TurnEnded, TurnInDoubt
+from voicebridge.core.io import (
+    AudioAppended,
+    ClientFault,
+    Deadline,
+    Emit,
+    EndCall,
+    ForgetSpeech,
+    FromClient,
+    FromEngine,
+    FromTranscriber,
+    Input,
+    JudgeTurn,
+    Listen,
+    Output,
+    Speech,
+    Tick,
+    TurnJudged,
+)
+from voicebridge.core.item_requests import ItemRequests
+from voicebridge.core.items import Sounds
+from voicebridge.core.responding import Responding, ResponseRules
+from voicebridge.core.transcripts import Transcripts, utterance
+from voicebridge.errors import ClientError, InvalidEvent
+from voicebridge.protocol.client_events import (
+    ClientEvent,
+    ConversationItemCreate,
+    ConversationItemDelete,
+    ConversationItemRetrieve,
+    ConversationItemTruncate,
+    InputAudioBufferClear,
+    InputAudioBufferCommit,
+    OutputAudioBufferClear,
+    ResponseCancel,
+    ResponseCreate,
+    SessionUpdate,
+)
+from voicebridge.protocol.formats import AudioFormat
+from voicebridge.protocol.ids import IdFactory
+from voicebridge.protocol.items import InputAudioPart, MessageItem
+from voicebridge.protocol.server_events import Conversation as ConversationObject
+from voicebridge.protocol.server_events import (
+    ConversationCreated,
+    ErrorDetails,
+    ErrorEvent,
+    InputAudioBufferCleared,
+    InputAudioBufferCommitted,
+    SessionCreated,
+    SessionUpdated,
+    SpeechStarted,
+    SpeechStopped,
+    TimeoutTriggered,
+)
+from voicebridge.protocol.session_config import RealtimeSession, ServerVad, Session, SessionDefaults, updated
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLimits:
+    """Bounds of one session: time in seconds, audio in samples at 24 kHz."""
+
+    max_session_s: float = 3600.0
+    max_items: int = 2_000
+    max_buffered: int = 600 * INTERNAL_RATE_HZ
+    max_kept: int = 600 * INTERNAL_RATE_HZ
+    responses: ResponseRules = field(default_factory=lambda: ResponseRules(8, queue_second=False, rate_limits=()))
+
+
+def _no_sounds(path: str) -> Samples:  # noqa: ARG001
+    return EMPTY
+
+
+class LocalSession:
+    """Feed it inputs and do what it answers; `deadline` says when it wants a `Tick`."""
+
+    def __init__(
+        self, session: Session, ids: IdFactory, defaults: SessionDefaults, limits: SessionLimits, started_at: float
+    ) -> None:
+        self._session = session
+        self._ids = ids
+        self._defaults = defaults
+        self._max_session_s = limits.max_session_s
+        self._expires_at = started_at + limits.max_session_s
+        self._conversation = Conversation(ids.new("conv"), max_items=limits.max_items, max_kept=limits.max_kept)
+        self._requests = ItemRequests(self._conversation, ids)
+        self._transcripts = Transcripts(self._conversation, ids)
+        self._hearing = Hearing(session.audio.input.turn_detection, ids, limits.max_buffered)
+        self._responding = Responding(self._conversation, ids, defaults, limits.responses)
+        self._spoken_until = started_at
+        self._idle_at: float | None = None
+        self._ended = False
+
+    @property
+    def deadline(self) -> Deadline | None:
+        if self._ended:
+            return None
+        if self._idle_at is not None and self._idle_at < self._expires_at:
+            return Deadline(self._idle_at, "idle")
+        return Deadline(self._expires_at, "expiry")
+
+    @property
+    def busy(self) -> bool:
+        """Is an answer being made?"""
+        return self._responding.busy or self._responding.busy_aside
+
+    @property
+    def settings(self) -> Session:
+        """As they are in effect."""
+        return self._session
+
+    def start(self) -> list[Output]:
+        """What comes before anything the client says (S1)."""
+        created = SessionCreated(event_id=self._event_id(), session=self._session)
+        outputs: list[Output] = [self._listen(), Emit(created)]
+        if isinstance(self._session, RealtimeSession):
+            conversation = ConversationObject(id=self._conversation.id)
+            outputs.append(Emit(ConversationCreated(event_id=self._event_id(), conversation=conversation)))
+        return outputs
+
+    def feed(self, given: Input, now: float) -> list[Output]:
+        """Everything that follows from one input. A client's mistake is an `error` event among the outputs."""
+        if self._ended:
+            return []
+        was_busy = self._responding.busy
+        try:
+            outputs = self._feed(given, now)
+        except ClientError as error:
+            outputs = [self._error(error, given.event.event_id if isinstance(given, FromClient) else None)]
+        if was_busy and not self._responding.busy:
+            outputs += self._after_response(now)
+        if self._responding.busy or self._hearing.speaking:
+            self._idle_at = None
+        return outputs
+
+    def _feed(self, given: Input, now: float) -> list[Output]:
+        match given:
+            case Heard(samples, speech):
+                return self._hear(samples, speech, now)
+            case FromEngine(response_id, output):
+                return self._make(response_id, output, now)
+            case FromTranscriber(item_id, output):
+                return self._transcripts.take(item_id, output)
+            case FromClient(event, audio):
+                return self._do(event, audio, now)
+            case ClientFault(error, event_id):
+                return [self._error(error, event_id)]
+            case TurnJudged(ticket, probability):
+                return self._follow(self._hearing.judged(ticket, probability), now)
+            case Tick():
+                return self._tick(now)
+            case AudioAppended():
+                raise AssertionError("the driver's listener turns appended bytes into Heard")
+
+    # --- what the client asks ---
+
+    def _do(self, event: ClientEvent, audio: Mapping[str, bytes], now: float) -> list[Output]:
+        match event:
+            case SessionUpdate():
+                return self._update(event)
+            case InputAudioBufferCommit():
+                return self._commit()
+            case InputAudioBufferClear():
+                self._hearing.clear()
+                return [ForgetSpeech(), Emit(InputAudioBufferCleared(event_id=self._event_id()))]
+            case ConversationItemCreate():
+                return self._requests.create(event, self._sounds(audio))
+            case ConversationItemRetrieve():
+                return self._requests.retrieve(event, *self._formats())
+            case ConversationItemTruncate():
+                self._spoken_until = min(self._spoken_until, now)
+                return self._requests.truncate(event)
+            case ConversationItemDelete():
+                return self._requests.delete(event)
+            case ResponseCreate():
+                return self._responding.create(
+                    self._conversing("response.create"), event.response or NO_PARAMS, self._sounds(audio)
+                )
+            case ResponseCancel():
+                return self._responding.cancel(event.response_id)
+            case OutputAudioBufferClear():
+                raise InvalidEvent(
+                    "'output_audio_buffer.clear' is for calls whose playback the server owns (WebRTC, SIP).",
+                    code="invalid_value",
+                    param="type",
+                )
+
+    def _update(self, event: SessionUpdate) -> list[Output]:
+        before = self._session
+        self._session = updated(before, event.session, self._defaults, voice_locked=self._responding.voice_locked)
+        was, now = before.audio.input, self._session.audio.input
+        self._hearing.configure(now.turn_detection)
+        outputs: list[Output] = []
+        if was.format != now.format or was.turn_detection != now.turn_detection:
+            outputs.append(self._listen())
+        outputs.append(Emit(SessionUpdated(event_id=self._event_id(), session=self._session)))
+        return outputs
+
+    def _commit(self) -> list[Output]:
+        """By hand: the item, its transcription, and no response (S3)."""
+        committed = self._hearing.commit()
+        outputs: list[Output] = [ForgetSpeech()]
+        if committed.interrupted:
+            outputs.append(self._speech_stopped(committed.item_id, committed.end))
+        return outputs + self._store(committed.item_id, committed.samples)
+
+    # --- what is heard ---
+
+    def _hear(self, samples: Samples, speech: tuple[float, ...], now: float) -> list[Output]:
+        edges = self._hearing.hear(samples, speech)
+        outputs = self._follow(edges, now) if edges else []
+        try:
+            self._hearing.check_room()
+        except ClientError as error:
+            outputs.append(self._error(error, None))
+        return outputs
+
+    def _follow(self, edges: list[HearingEdge], now: float) -> list[Output]:
+        outputs: list[Output] = []
+        for edge in edges:
+            match edge:
+                case TurnBegan():
+                    outputs += self._begin_turn(edge, now)
+                case TurnEnded():
+                    outputs += self._end_turn(edge)
+                case TurnInDoubt(ticket, samples):
+                    outputs.append(JudgeTurn(ticket, samples))
+        return outputs
+
+    def _begin_turn(self, turn: TurnBegan, now: float) -> list[Output]:
+        """Somebody speaks: whatever we are saying, we stop (S6)."""
+        started = SpeechStarted(
+            event_id=self._event_id(), audio_start_ms=samples_to_ms(turn.start), item_id=turn.item_id
+        )
+        outputs: list[Output] = [Emit(started)]
+        detection = self._session.audio.input.turn_detection
+        if detection is not None and detection.interrupt_response:
+            self._spoken_until = min(self._spoken_until, now)
+            outputs += self._responding.interrupt("turn_detected")
+        return outputs
+
+    def _end_turn(self, turn: TurnEnded) -> list[Output]:
+        outputs = [self._speech_stopped(turn.item_id, turn.end), *self._store(turn.item_id, turn.samples)]
+        detection = self._session.audio.input.turn_detection
+        if isinstance(self._session, RealtimeSession) and detection is not None and detection.create_response:
+            outputs += self._responding.create_when_free(self._session, NO_PARAMS, _no_sounds)
+        return outputs
+
+    def _store(self, item_id: str, samples: Samples, transcript: str | None = None) -> list[Output]:
+        """Committed speech becomes a message and is written down, if the session wants that (S2, S3)."""
+        item = MessageItem(id=item_id, status="completed", role="user", content=(InputAudioPart(transcript=None),))
+        previous = self._conversation.last_id
+        stored = self._requests.append(Entry(item, heard={0: HeardPart(samples, transcript)}))
+        committed = InputAudioBufferCommitted(event_id=self._event_id(), item_id=item_id, previous_item_id=previous)
+        outputs: list[Output] = [Emit(committed), *stored]
+        settings = self._session.audio.input.transcription
+        if settings is not None and transcript is None:
+            logprobs = "item.input_audio_transcription.logprobs" in (self._session.include or ())
+            outputs += self._transcripts.begin(utterance(item_id, samples, settings), logprobs=logprobs)
+        return outputs
+
+    # --- what is answered ---
+
+    def _make(self, response_id: str, output: EngineOutput, now: float) -> list[Output]:
+        outputs = self._responding.make(response_id, output)
+        spoken = sum(len(one.samples) for one in outputs if isinstance(one, Speech))
+        if spoken:
+            self._spoken_until = max(self._spoken_until, now) + samples_to_seconds(spoken)
+        return outputs
+
+    def _after_response(self, now: float) -> list[Output]:
+        """The way is free: for a response that waited, else for silence to become long (S13)."""
+        if isinstance(self._session, RealtimeSession):
+            outputs = self._responding.begin_waiting(self._session)
+            if outputs:
+                return outputs
+        detection = self._session.audio.input.turn_detection
+        if isinstance(detection, ServerVad) and detection.idle_timeout_ms is not None:
+            self._idle_at = max(now, self._spoken_until) + detection.idle_timeout_ms / 1000
+        return []
+
+    # --- what time brings ---
+
+    def _tick(self, now: float) -> list[Output]:
+        if now >= self._expires_at:
+            return self._expire()
+        if self._idle_at is not None and now >= self._idle_at:
+            self._idle_at = None
+            return self._break_silence()
+        return []
+
+    def _break_silence(self) -> list[Output]:
+        """Nobody spoke for `idle_timeout_ms` after our answer: an empty turn, and an answer to that (S13)."""
+        silence = self._hearing.commit_whatever()
+        triggered = TimeoutTriggered(
+            event_id=self._event_id(),
+            audio_start_ms=samples_to_ms(silence.start),
+            audio_end_ms=samples_to_ms(silence.end),
+            item_id=silence.item_id,
+        )
+        outputs = [Emit(triggered), *self._store(silence.item_id, silence.samples, transcript="")]
+        return outputs + self._responding.create_when_free(self._conversing("idle"), NO_PARAMS, _no_sounds)
+
+    def _expire(self) -> list[Output]:
+        self._ended = True
+        error = InvalidEvent(
+            f"Your session hit the maximum duration of {self._max_session_s / 60:g} minutes.", code="session_expired"
+        )
+        return [self._error(error, None), EndCall(1001, "invalid_request_error.session_expired")]
+
+    # --- details ---
+
+    def _conversing(self, what: str) -> RealtimeSession:
+        if not isinstance(self._session, RealtimeSession):
+            raise InvalidEvent(
+                f"'{what}' is not possible in a transcription session: it never responds.",
+                code="invalid_value",
+                param="type",
+            )
+        return self._session
+
+    def _formats(self) -> tuple[AudioFormat, AudioFormat]:
+        heard = self._session.audio.input.format
+        spoken = self._session.audio.output.format if isinstance(self._session, RealtimeSession) else heard
+        return heard, spoken
+
+    def _sounds(self, audio: Mapping[str, bytes]) -> Sounds:
+        audio_format = self._session.audio.input.format
+        return lambda path: decoded(audio[path], audio_format) if path in audio else EMPTY
+
+    def _listen(self) -> Listen:
+        source = self._session.audio.input
+        return Listen(source.format, detect=source.turn_detection is not None)
+
+    def _speech_stopped(self, item_id: str, end: int) -> Output:
+        return Emit(SpeechStopped(event_id=self._event_id(), audio_end_ms=samples_to_ms(end), item_id=item_id))
+
+    def _error(self, error: ClientError, event_id: str | None) -> Output:
+        details = ErrorDetails(
+            type=error.type, code=error.code, message=error.message, param=error.param, event_id=event_id
+        )
+        return Emit(ErrorEvent(event_id=self._event_id(), error=details))
+
+    def _event_id(self) -> str:
+        return self._ids.new("event")

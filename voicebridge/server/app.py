@@ -1,0 +1,191 @@
+"""The composition root: builds everything from the settings and wires it together. Clocks are read here."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import datetime
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.routing import BaseRoute, WebSocketRoute
+
+from voicebridge.audio.encoding import PCM16_24K
+from voicebridge.audio.listener import Listener
+from voicebridge.audio.silero import SileroDetector
+from voicebridge.config import LimitsSettings, SessionSettings, Settings
+from voicebridge.core.responding import ResponseRules
+from voicebridge.core.session import SessionLimits
+from voicebridge.protocol.ids import IdFactory
+from voicebridge.protocol.server_events import RateLimit
+from voicebridge.protocol.session_config import SessionDefaults
+from voicebridge.protocol.validation import Strictness
+from voicebridge.runtime.calls import Calls
+from voicebridge.runtime.ports import Engine
+from voicebridge.server.auth import Authenticator
+from voicebridge.server.client_secrets import ClientSecrets
+from voicebridge.server.engines import Engines, running_engines
+from voicebridge.server.opening import OpeningRules
+from voicebridge.server.ops import Readiness, ops_routes
+from voicebridge.server.paths import CollapsedSlashes
+from voicebridge.server.problems import exception_handlers, http_middleware
+from voicebridge.server.realtime import CallSettings, RealtimeEndpoint
+from voicebridge.server.tokens import TokenSigner
+from voicebridge.state.memory import InMemoryState
+from voicebridge.telemetry.metrics import Metrics
+from voicebridge.transports.websocket import WebSocketLimits
+from voicebridge.wire.realtime import WireLimits
+
+_log = logging.getLogger(__name__)
+
+AMPLE_RATE_LIMITS = (
+    RateLimit(name="requests", limit=100_000, remaining=99_999, reset_seconds=0.0),
+    RateLimit(name="tokens", limit=10_000_000, remaining=9_990_000, reset_seconds=0.0),
+)
+"""What `rate_limits.updated` tells: nothing is rationed here, and clients expect the event (choice 9)."""
+
+
+def create_app(settings: Settings) -> Starlette:
+    """The ASGI application. `state.readiness()` and `state.drain()` are for whoever runs it."""
+    metrics = Metrics()
+    ids = IdFactory()
+    secret = settings.server.token_secret
+    signer = TokenSigner(secret.get_secret_value() if secret else secrets.token_urlsafe(32))
+    authenticator = Authenticator(
+        settings.server.api_keys, signer, time.time, allow_query=settings.server.query_api_key
+    )
+    calls = Calls(settings.limits.max_sessions)
+    defaults = session_defaults(settings.session)
+    strictness = Strictness(settings.session.strict_unknown, _report_unknown)
+    running: list[Engines] = []
+
+    def readiness() -> Readiness:
+        if calls.draining:
+            return Readiness("draining")
+        return running[0].readiness() if running else Readiness("starting")
+
+    def new_engine() -> Engine:
+        return running[0].new()
+
+    async def drain() -> None:
+        await calls.drain(settings.server.drain_s)
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            running.append(await stack.enter_async_context(running_engines(settings.engine, metrics, local_time)))
+            await asyncio.to_thread(_new_listener)  # the detector's model loads now, not in somebody's first call
+            yield
+            await calls.drain(0)
+
+    endpoint = RealtimeEndpoint(
+        authenticator=authenticator,
+        state=InMemoryState(time.time),
+        calls=calls,
+        rules=OpeningRules(
+            defaults=defaults,
+            strictness=strictness,
+            allowed_models=settings.session.allowed_models,
+            beta_enabled=settings.server.beta_enabled,
+            max_session_s=settings.session.max_session_s,
+        ),
+        settings=call_settings(settings),
+        new_engine=new_engine,
+        new_listener=_new_listener,
+        metrics=metrics,
+        ids=ids,
+        wall=time.time,
+    )
+    minting = ClientSecrets(
+        authenticator=authenticator,
+        signer=signer,
+        ids=ids,
+        defaults=defaults,
+        strictness=strictness,
+        settings=settings.tokens,
+        metrics=metrics,
+        wall=time.time,
+        max_body_bytes=settings.limits.max_body_bytes,
+        beta_enabled=settings.server.beta_enabled,
+    )
+    metrics_auth = authenticator if settings.server.metrics_require_key else None
+    routes: list[BaseRoute] = [
+        *(
+            WebSocketRoute(path, endpoint.handle)
+            for path in ("/v1/realtime", "/openai/v1/realtime", "/openai/realtime")
+        ),
+        *minting.routes("/v1"),
+        *minting.routes("/openai/v1"),
+        *minting.routes("/openai"),
+        *ops_routes(metrics, readiness, metrics_auth=metrics_auth),
+    ]
+    app = Starlette(
+        routes=routes,
+        middleware=[Middleware(CollapsedSlashes), *http_middleware(settings.server.cors_allow_origins)],
+        exception_handlers=exception_handlers(),
+        lifespan=lifespan,
+    )
+    app.state.readiness = readiness
+    app.state.drain = drain
+    return app
+
+
+def session_defaults(session: SessionSettings) -> SessionDefaults:
+    return SessionDefaults(
+        model=session.model,
+        instructions=session.instructions,
+        voice=session.voice,
+        threshold=session.threshold,
+        prefix_padding_ms=session.prefix_padding_ms,
+        silence_duration_ms=session.silence_duration_ms,
+        max_output_tokens=session.max_output_tokens,
+        transcription_model=session.transcription_model,
+        model_aliases=session.model_aliases,
+        allowed_pcm_rates=session.allow_pcm_rates,
+    )
+
+
+def call_settings(settings: Settings) -> CallSettings:
+    limits, session = settings.limits, settings.session
+    return CallSettings(
+        session=session_limits(limits, session),
+        websocket=WebSocketLimits(limits.outbound_queue_bytes, limits.max_events_per_s, limits.max_events_burst),
+        wire=WireLimits(limits.max_append_bytes),
+        inbox_size=limits.inbox_size,
+        pcm_channels=session.pcm_channels,
+        max_sessions_per_key=limits.max_sessions_per_key,
+        lenient_dialect=session.lenient_dialect,
+        auth_http_401=settings.server.ws_auth_http_401,
+    )
+
+
+def session_limits(limits: LimitsSettings, session: SessionSettings) -> SessionLimits:
+    buffered = int(limits.max_buffered_audio_s * 24_000)
+    return SessionLimits(
+        max_session_s=session.max_session_s,
+        max_items=limits.max_items,
+        max_buffered=buffered,
+        max_kept=buffered,
+        responses=ResponseRules(
+            max_aside=limits.max_concurrent_responses,
+            queue_second=session.queue_second_response,
+            rate_limits=AMPLE_RATE_LIMITS if session.rate_limits_event else (),
+        ),
+    )
+
+
+def local_time() -> str:
+    """Now, in ISO 8601 with the offset of this machine's zone."""
+    return datetime.now().astimezone().isoformat(timespec="seconds")
+
+
+def _new_listener() -> Listener:
+    return Listener(PCM16_24K, SileroDetector())
+
+
+def _report_unknown(path: str) -> None:
+    _log.warning("a client sent a member that the protocol does not know; it is ignored", extra={"param": path})

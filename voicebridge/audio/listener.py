@@ -1,0 +1,80 @@
+"""The ear of one call: wire bytes in, samples and speech probabilities out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from voicebridge.audio.codec import Decoder
+from voicebridge.audio.encoding import AudioEncoding
+from voicebridge.audio.samples import EMPTY, Samples
+from voicebridge.audio.vad import VAD_WINDOW, VoiceActivityDetector
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What one push brought.
+
+    `samples` are all the new ones, 24 kHz mono. `speech` are the probabilities (0 to 1) of the windows that they
+    completed, in order: window k covers samples [k * VAD_WINDOW, (k + 1) * VAD_WINDOW) since the call began. Without
+    detection it is empty.
+    """
+
+    samples: Samples
+    speech: tuple[float, ...]
+
+
+class Listener:
+    """Decodes what one side of a call says and judges it window by window, on a grid that nothing ever moves.
+
+    Methods raise EngineError when the detector's model fails; the samples of that push are lost to the detector only.
+    """
+
+    def __init__(self, encoding: AudioEncoding, detector: VoiceActivityDetector, *, detect: bool = True) -> None:
+        self._encoding = encoding
+        self._decoder = Decoder(encoding)
+        self._detector = detector
+        self._detect = detect
+        self._position = 0
+        self._skip = 0  # samples still to pass before the next line of the grid
+        self._window = EMPTY  # the beginning of an incomplete window
+
+    @property
+    def position(self) -> int:
+        """How many samples were heard since the call began."""
+        return self._position
+
+    def configure(self, encoding: AudioEncoding, *, detect: bool) -> None:
+        """From the next push on. The same values change nothing; turning detection on begins with a whole window."""
+        if encoding != self._encoding:
+            self._encoding = encoding
+            self._decoder = Decoder(encoding)
+        if detect and not self._detect:
+            self._detector.reset()
+            self._skip = -self._position % VAD_WINDOW
+        self._window = self._window if detect else EMPTY
+        self._detect = detect
+
+    def reset(self) -> None:
+        """What was said so far no longer matters: forget it as context. Position and window grid stay."""
+        self._detector.reset()
+
+    def append(self, data: bytes) -> Heard:
+        """The next bytes from the wire, any number of them."""
+        return self.hear(self._decoder.push(data))
+
+    def hear(self, samples: Samples) -> Heard:
+        """The next samples of media that somebody else has decoded."""
+        self._position += len(samples)
+        return Heard(samples, self._judge(samples) if self._detect else ())
+
+    def _judge(self, samples: Samples) -> tuple[float, ...]:
+        skipped = min(self._skip, len(samples))
+        self._skip -= skipped
+        pending = np.concatenate((self._window, samples[skipped:]))
+        whole = len(pending) - len(pending) % VAD_WINDOW
+        self._window = pending[whole:]
+        return tuple(
+            self._detector.probability(pending[start : start + VAD_WINDOW]) for start in range(0, whole, VAD_WINDOW)
+        )

@@ -124,14 +124,18 @@ def _real_keys(location: tuple[str | int, ...], data: Any, *, absent: bool) -> t
     here = data
     for position, key in enumerate(location):
         last = absent and position == len(location) - 1
-        if (isinstance(here, dict) and key in here) or (
-            isinstance(here, list) and isinstance(key, int) and key < len(here)
-        ):
+        if _has(here, key):
             here = here[key]
         elif not (last and isinstance(here, dict)):
             continue
         keys.append(key)
     return tuple(keys)
+
+
+def _has(container: Any, key: str | int) -> bool:
+    if isinstance(container, list):
+        return isinstance(key, int) and key < len(container)
+    return isinstance(container, dict) and key in container
 
 
 def _looks_like_object(data: Any, keys: tuple[str | int, ...]) -> bool:
@@ -223,7 +227,7 @@ def _unknown_message(param: str) -> str:
     if param in OTHER_DIALECT:
         return (
             f"Unknown parameter: '{param}'. It belongs to the beta dialect; in GA it is "
-            f"'{param.split('.', maxsplit=1)[0]}.{OTHER_DIALECT[param]}'. Connect with the header 'OpenAI-Beta: realtime=v1' for beta."
+            f"'{param.split('.', maxsplit=1)[0]}.{OTHER_DIALECT[param]}'. For beta, send 'OpenAI-Beta: realtime=v1'."
         )
     if param in _BESIDE_SESSION:
         return f"Unknown parameter: '{param}'. Settings go inside 'session'."

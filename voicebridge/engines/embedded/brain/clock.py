@@ -23,6 +23,7 @@ _DATE = re.compile(
     r"|what is the day|and the date|what about the date|what is the day today)(?: (?:is it|it is|now|here|today|currently))*"
 )
 _YEAR = re.compile(r"(?:what|which) (year|month|week) (?:is it|are we in|is this|do we have)(?: now| currently)?")
+_DAYS_DATE = re.compile(r"what is (?P<day>tomorrow|yesterday)(?:'?s)? (?:date|day)|what is the date of (?P<of>tomorrow|yesterday)")
 _DAY_OF = re.compile(
     r"(?:what|which) (?:day|date|weekday|day of the week)(?: of the week)?(?: is| was| will it be| will be| does| did)?(?: it)?"
     r"|what is the (?:date|day|weekday)|when is|on (?:what|which) (?:day|weekday) (?:is|was|does|did)|and|what about|how about"
@@ -55,6 +56,8 @@ def answer_clock(text: str, now: str) -> str | None:
         return _ahead(match, moment)
     if match := _COUNT.match(line):
         return _count(line, match, moment)
+    if match := _DAYS_DATE.fullmatch(line):
+        line = f"when is {match['day'] or match['of']}"
     return _day_of(line, moment.date()) or _part_of_day(line, moment)
 
 

@@ -63,7 +63,7 @@ _SIMPLE: tuple[tuple[str, str, str], ...] = (
 )
 _PET = re.compile(r"\bi have (?:an? |the )?(?P<thing>[\w ]{2,30}?),? (?:called|named|whose name is) (?P<value>[\w' -]{1,40}?)" + _END, re.IGNORECASE)
 _HAVE = re.compile(r"\bi(?:'ve got| have)(?! to\b| a question\b| no\b| been\b| not\b| never\b| already\b| just\b) (?P<value>.+?)" + _END, re.IGNORECASE)
-_REMEMBER = re.compile(r"\b(?:remember|don't forget|keep in mind|note)(?: that|:)? (?P<value>(?:the|our|a|i|we|it|there|[A-Z]).+?)(?:$|[.!?])", re.IGNORECASE)
+_REMEMBER = re.compile(r"(?:^|please |can you |could you )(?:remember|don't forget|keep in mind|note)(?: that|:)? (?P<value>(?:the|our|a|i|we|it|there)\b.+?)(?:$|[.!?])", re.IGNORECASE)
 _MY_NAME = re.compile(rf"\b(?:my (?:first |full )?name(?: is|'s)(?! not| isn't)|i(?:'m| am) called|call me|the name is|i go by)\s+(?:actually |not \w+,? (?:it's|but) )?{_NAME}", re.IGNORECASE)
 _I_AM = re.compile(r"(?:^|[.!?,]\s*|\b(?:hi|hello|hey|no|actually)[, ]+)(?:[Ii]'m|[Ii] am|[Tt]his is) (?P<value>[A-Z][a-z][\w'-]*)(?=$|[.!?,]| from\b| and\b| here\b| speaking\b)")
 _MY = re.compile(
@@ -123,8 +123,18 @@ def remembered(turns: Sequence[str]) -> list[Fact]:
             fresh = [corrected]
         for fact in fresh:
             facts[_slot_of(fact)] = fact
-        last = fresh[-1] if fresh else None
+        last = fresh[-1] if fresh else last if is_question(text) else None
     return list(facts.values())
+
+
+def told_last(turns: Sequence[str]) -> Fact | None:
+    """The fact that a correction would mean: told just before, or before the questions just asked."""
+    for text in reversed(turns[-4:]):
+        if fresh := facts_in(text):
+            return fresh[-1]
+        if not is_question(text):
+            return None
+    return None
 
 
 def _slot_of(fact: Fact) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ class Directives:
     name: str = ""
     role: str = ""
     say_now: str = ""
+    say_exactly: bool = False
     exact: str = ""
     greet: bool = False
     only_greet: bool = False
@@ -93,10 +94,12 @@ def _say_now(text: str, found: Directives) -> str | None:
         return _tell_or_ask(text, found)
     rest = match["rest"].strip()
     quoted = re.match(_QUOTED, rest)
+    found.say_exactly = True
     if quoted:
         return None if re.match(r"[\s,]*(?:at the (?:end|beginning|start)|first|when|if|after|before)\b", rest[quoted.end() :]) else quoted[1] or quoted[2]
     if match["exact"].strip() or match["colon"]:
         return rest.strip("\"'")
+    found.say_exactly = False
     return _say_loosely(rest, found)
 
 
@@ -123,6 +126,8 @@ def _tell_or_ask(text: str, found: Directives) -> str | None:
     whom = r"(?:the |your )?(?:user|caller|customer|them|him|her|person)"
     if match := re.fullmatch(rf"(?:please )?(?:tell|inform|let) {whom}(?: know)? that (.+)", line, re.IGNORECASE):
         return as_sentence(_to_you(match[1]))
+    if re.search(r"\b(?:first|before|always|every)\b", line, re.IGNORECASE):
+        return None
     if match := re.fullmatch(rf"(?:please )?ask (?:{whom} )?(.+)", line, re.IGNORECASE):
         return _ask_user(match[1])
     if re.match(r"(?:please )?(?:greet|welcome|introduce yourself)\b", line, re.IGNORECASE) and len(line.split()) <= 14:

@@ -120,7 +120,9 @@ def _fill_free(function: Function, slots: tuple[Slot, ...], wording: Wording, va
         if slot.name not in values and (found := by_cue(slot, wording, early=False)) is not None:
             values[slot.name] = found
     waiting = [slot for slot in free if slot.name not in values and not re.search(r"language|currency", slot.words)]
-    main = [slot for slot in waiting if slot.required] or (waiting[:1] if not any(slot.required for slot in slots) else [])
+    main = [slot for slot in waiting if slot.required]
+    if not any(slot.required for slot in slots):  # many schemas forget to say what is required
+        main = [slot for slot in waiting if not re.search(r"reason|note|comment|label|description|purpose", slot.words)][:1]
     for slot in main[:2]:
         found = remainder(function, slot, wording, alone=False)
         if found is not None:

@@ -11,11 +11,12 @@ from typing import Any
 
 from voicebridge.engines.embedded.brain.functions.filling import amend, answer, fill, settle, to_json
 from voicebridge.engines.embedded.brain.functions.schema import Function, Slot
-from voicebridge.engines.embedded.brain.functions.selection import Selector, clause_spans
+from voicebridge.engines.embedded.brain.functions.selection import Match, Selector, clause_spans
 from voicebridge.engines.embedded.brain.types import Call, Turn
 from voicebridge.engines.embedded.brain.words import join, plain, split_name
 
 _OWN_REQUEST = 0.08  # how far over the threshold a later clause must be to be a request of its own
+_FITS = 0.08  # what words that fill every required argument add to a function's score
 _MOST_CALLS = 8
 _CANCEL = re.compile(r"(?:no )?(?:never ?mind|forget (?:it|that|about it)|cancel(?: (?:it|that))?|stop|nothing|leave it|no thanks?(?: you)?)")
 _FOLLOW = re.compile(
@@ -70,24 +71,31 @@ class Planner:
         """None unless a function fits by at least `bar` over the threshold."""
         if not functions or not text.strip():
             return None
-        groups = self._groups(text, functions, bar)
+        groups = self._groups(text, functions, now, bar)
         return Plan([(function, fill(function, words, now).values) for function, words in groups]) if groups else None
 
-    def _groups(self, text: str, functions: Sequence[Function], bar: float) -> list[tuple[Function, str]]:
+    def _best(self, text: str, functions: Sequence[Function], now: datetime | None) -> Match:
+        """The best match; words that give every argument a near rival needs speak for that rival."""
+        ranked = self._selector.rank(text, functions)
+        near = [match for match in ranked[:4] if match.score > ranked[0].score - 2 * _FITS]
+        fitting = [match.better(_FITS) if _fits(match.function, text, now) else match for match in near]
+        return max(fitting, key=lambda match: match.score)
+
+    def _groups(self, text: str, functions: Sequence[Function], now: datetime | None, bar: float) -> list[tuple[Function, str]]:
         spans = clause_spans(text)
         groups: list[tuple[Function, int, int]] = []
         if len(spans) > 1:
             for start, end in spans:
-                best = self._selector.rank(text[start:end], functions)[0]
+                best = self._best(text[start:end], functions, now)
                 swallowed = bool(groups) and bool(_SWALLOWS.search(text[groups[-1][1] : start]))
                 own = best.over >= max(bar, _OWN_REQUEST if groups else 0.0) and not swallowed
-                if own and groups and best.function is groups[-1][0] and best.shared < 0.3:
-                    own = False  # "in Paris and in Rome": one request with two places
+                if own and groups and best.function is groups[-1][0] and not _is_request(best):
+                    own = False  # "in Paris and in Rome", "milk and eggs": one request with two values
                 if own:
                     groups.append((best.function, start, end))
                 elif groups:
                     groups[-1] = (groups[-1][0], groups[-1][1], end)
-        whole = self._selector.rank(text, functions)[0]
+        whole = self._best(text, functions, now)
         if len(groups) < 2:
             function = whole.function if whole.over >= bar else groups[0][0] if groups else None
             return [(function, text)] if function else []
@@ -98,7 +106,7 @@ class Planner:
         planned = self.plan(text, functions, now, bar=0.0)
         if planned is not None:
             return planned
-        best = self._selector.rank(text, functions)[0].function
+        best = self._best(text, functions, now).function
         return Plan([(best, fill(best, text, now).values)])
 
     def resume(
@@ -133,6 +141,18 @@ class Planner:
         """Whether the answer is rather a request of its own for another function."""
         best = self._selector.rank(text, functions)[0]
         return best.over >= 0.2 and all(best.function is not function for function, _ in plan.parts)
+
+
+def _fits(function: Function, text: str, now: datetime | None) -> bool:
+    """Whether the words give all that the function requires, by type rather than as "the rest"."""
+    typed = [slot for slot in function.slots if slot.required]
+    if not typed or any(slot.role in ("text", "thing", "boolean", "person") for slot in typed):
+        return False
+    return not fill(function, text, now).missing
+
+
+def _is_request(match: Match) -> bool:
+    return match.shared >= 0.3 and not any(slot.many for slot in match.function.slots)
 
 
 def follow_up(text: str, turns: Sequence[Turn], functions: Sequence[Function], now: datetime | None) -> Plan | None:

@@ -44,6 +44,8 @@ def speak_results(calls: Sequence[Turn], results: Sequence[Turn], waiting: int =
         call = by_id.get(result.call_id)
         about = _about(call, result.text) if len(results) > 1 and call is not None else ""
         said.append(_join_about(about, speak_result(result.text, call.name if call else "")))
+    if len({spoken.rpartition(": ")[2] for spoken in said}) == 1 and len(said) > 1 and said[0].endswith("That is done."):
+        said = ["All of that is done."]
     if waiting:
         said.append("I am still waiting for the rest." if said else "I am still waiting for the result.")
     return " ".join(said)
@@ -71,13 +73,13 @@ def speak_result(output: str, name: str = "") -> str:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
-        return as_sentence(_clean(text)) if _clean(text) else "That is done."
+        return as_sentence(_said_text(text)) if _clean(text) else "That is done."
     spoken = _top(value, name, 0)
     return as_sentence(spoken[:1500]) if re.search(r"\w", spoken) else "That is done."
 
 
 def _clean(text: str) -> str:
-    text = re.sub(r"```\w*|[*_#`|]+", " ", text[:1500])
+    text = re.sub(r"```\w*|[*#`|]+|(?<!\w)_|_(?!\w)", " ", text[:1500])
     return tidy(text)
 
 
@@ -96,6 +98,7 @@ def _top(value: Any, name: str, depth: int) -> str:
 
 
 def _said_text(value: str) -> str:
+    """A bare "ok" says no more than that it is done."""
     return "That is done." if value.strip().lower() in _GOOD or not value.strip() else _clean(value)
 
 
@@ -126,8 +129,8 @@ def _error_in(value: dict[Any, Any]) -> str | None:
     if isinstance(error, dict):
         error = error.get("message") or error.get("detail") or error.get("code")
     if isinstance(error, list):
-        error = error[0] if error else None
-        error = error.get("message") if isinstance(error, dict) else error
+        first: Any = error[0] if error else None
+        error = first.get("message") if isinstance(first, dict) else first
     if error:
         return f"That did not work: {_scalar(error)}" if not isinstance(error, bool) else _failed(value)
     status = str(value.get("status", "")).lower()
@@ -155,6 +158,8 @@ def _top_object(value: dict[Any, Any], name: str, depth: int) -> str:
     rest = {key: entry for key, entry in value.items() if str(key).lower() not in _SUCCESS_KEYS and entry is not lead}
     if str(rest.get("status", "")).lower() in _GOOD:
         rest.pop("status")
+    if "eta" in rest:
+        rest["estimated arrival"] = rest.pop("eta")
     if lead is not None:
         return _clean(lead)
     place = next((rest.pop(key) for key in ("location", "city", "place") if isinstance(rest.get(key), str)), "")

@@ -37,6 +37,15 @@ for _family in _FAMILIES:
     for _member in _members:
         _KIN[_member] = _KIN.get(_member, frozenset()) | _members
 
+# Turns of phrase whose single words say little.
+_PHRASES = (
+    (r"\btell (?!me\b|us\b|you\b)\w+|\blet (?!me\b|us\b)[\w ]{1,20} know\b", stem("message")),
+    (r"\bdo not let me forget\b|\bdo not forget to\b|\bmust (?:not forget|remember)\b|\bhave to remember\b", stem("remind")),
+    (r"\bhow (?:do|would|can) (?:you|i|we) say\b|\bwhat is \w+ in (?:french|spanish|german|italian)\b", stem("translate")),
+    (r"\bput me through\b|\bconnect me\b|\b(?:talk|speak) (?:to|with) (?:a|an|the|some|your)\b", stem("human")),
+    (r"\blet me know (?:when|in)\b", stem("timer")),
+)
+
 # Openings with which people tell or ask about the world, and rarely ask for something to be done.
 _TELLING = re.compile(
     r"(?:why|who|whose|how (?:do|does|did|are|old|come)\b(?! (?:i|you|we) say| i get)|i (?:like|love|hate|had|went|was|bought|live|work|saw|think"
@@ -54,6 +63,9 @@ class Match:
     over: float
     shared: float
 
+    def better(self, by: float) -> Match:
+        return Match(self.function, self.score + by, self.over + by, self.shared)
+
 
 class Selector:
     """Scores utterances against functions; without an embedder only shared words count."""
@@ -64,7 +76,7 @@ class Selector:
     def rank(self, text: str, functions: Sequence[Function]) -> list[Match]:
         """All functions, the best first."""
         utterance = core(text)[:300]
-        said = stems(utterance)
+        said = stems(utterance) + [word for pattern, word in _PHRASES if re.search(pattern, utterance)]
         unlike = 0.2 if _TELLING.match(utterance) else 0.0
         matches = [self._match(utterance, said, unlike, function) for function in functions]
         return sorted(matches, key=lambda match: -match.score)

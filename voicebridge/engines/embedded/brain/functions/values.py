@@ -298,6 +298,9 @@ def _titled(name: str) -> str:
     return name.title().replace("'S", "'s") if name.islower() else name
 
 
+_ONLY_TIME = r"(?:[\s.,?!\x00]|today|tomorrow|tonight|now|please|instead|then|this \w+|next \w+|on \w+day|at \w+)*"
+
+
 def _capitalised(wording: Wording) -> tuple[int, int] | None:
     """A name by its capital letters; the first word of the sentence does not count unless nothing else is there."""
     pattern = r"(?<![\w'])[A-Z][\w'-]*(?:\s+(?:(?:de|la|of|the|van|von)\s+)?[A-Z][\w'-]*)*"
@@ -305,7 +308,7 @@ def _capitalised(wording: Wording) -> tuple[int, int] | None:
     later = [match for match in matches if match.start() > 0]
     if later:
         return later[0].start(), later[0].end()
-    if matches and matches[0].end() >= len(wording.text.strip(" .,?!\x00")):
+    if matches and re.fullmatch(_ONLY_TIME, wording.text[matches[0].end() :], re.IGNORECASE):
         return matches[0].start(), matches[0].end()
     return None
 

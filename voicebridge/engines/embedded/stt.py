@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,9 +27,9 @@ _TRAILING_SILENCE_S = 0.5
 """Moonshine hears short utterances much better when they do not end abruptly (word errors 42 % to 33 %)."""
 LEAST_MEAN_LOGPROB = -0.45
 """Below it sentences are invented: 99 % of human ones are above -0.42."""
-LEAST_MEAN_LOGPROB_SHORT = -0.75
-"""The same for up to `_SHORT_WORDS` words, where the models are rightly less sure ("Hello.", "Goodbye.")."""
-_SHORT_WORDS = 3
+LEAST_MEAN_LOGPROB_SHORT = -0.7
+"""The same for up to `_SHORT_WORDS` words, where a model hesitates over "7 plus 5" and "7+5" and is right with both."""
+_SHORT_WORDS = 7
 _NOISE_WORDS = frozenset({"you", "thank you for watching", "thanks for watching"})
 """What the models make of noise and of music, and sure of it; nobody says just this to an assistant."""
 _INVENTED = ("\N{EIGHTH NOTE}", "\N{BEAMED EIGHTH NOTES}", "\N{COPYRIGHT SIGN}")
@@ -109,8 +110,8 @@ def quietest(speech: Speech16k) -> int:
 def plausible(tokens: tuple[TokenLogprob, ...]) -> tuple[TokenLogprob, ...]:
     """The tokens, or none where they are what models say of noise and music."""
     text = "".join(token.token for token in tokens)
-    words = ["".join(c for c in word.lower() if c.isalnum()) for word in text.split()]
-    if not any(words) or " ".join(words) in _NOISE_WORDS or is_loop(words) or any(mark in text for mark in _INVENTED):
+    words = re.findall(r"[^\W_]+", text.lower())
+    if not words or " ".join(words) in _NOISE_WORDS or is_loop(words) or any(mark in text for mark in _INVENTED):
         return ()
     mean = sum(token.logprob for token in tokens) / len(tokens)
     return tokens if mean >= (LEAST_MEAN_LOGPROB_SHORT if len(words) <= _SHORT_WORDS else LEAST_MEAN_LOGPROB) else ()

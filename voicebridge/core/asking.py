@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias
 from voicebridge.core.conversation import Conversation
 from voicebridge.core.engine_io import Ask, Audio, ContextItem, FunctionTool, Message, Text, ToolCall
 from voicebridge.core.items import Sounds, entry_from_input
-from voicebridge.core.responses import InputUse
+from voicebridge.core.output_budget import InputUse
 from voicebridge.core.tokens import heard_tokens, text_tokens
 from voicebridge.errors import InvalidEvent
 from voicebridge.protocol.client_events import ResponseParams

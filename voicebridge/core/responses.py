@@ -6,7 +6,6 @@ for out-of-band responses keeps nothing and says nothing (S12).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol, TypedDict
 
 from voicebridge.audio.samples import EMPTY, Samples
@@ -21,12 +20,12 @@ from voicebridge.core.engine_io import (
     Recognised,
     SpeechDelta,
     TextDelta,
-    TokenCounts,
 )
 from voicebridge.core.io import Emit, Output, Speech
 from voicebridge.core.lifecycle import MAKING_MOVES, IllegalMove, Making, MakingInput, moved
+from voicebridge.core.output_budget import InputUse, OutputBudget
 from voicebridge.core.spoken import SpokenPart, leading_words
-from voicebridge.core.tokens import CHARACTERS_PER_TOKEN, spoken_tokens, text_tokens
+from voicebridge.core.tokens import CHARACTERS_PER_TOKEN, text_tokens
 from voicebridge.protocol.formats import AudioFormat
 from voicebridge.protocol.ids import IdFactory
 from voicebridge.protocol.items import (
@@ -42,13 +41,10 @@ from voicebridge.protocol.responses import (
     AudioPart,
     CancelReason,
     IncompleteReason,
-    InputTokens,
-    OutputTokens,
     Response,
     ResponseError,
     StatusDetails,
     TextPart,
-    Usage,
 )
 from voicebridge.protocol.server_events import (
     ContentPartAdded,
@@ -87,14 +83,6 @@ class Shelf(Protocol):
     def spoke(self, samples: int) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class InputUse:
-    """Estimated tokens of what the response was asked with."""
-
-    text: int
-    audio: int
-
-
 class ResponseInProgress:
     """Feed it what the engine makes; it answers with events until it is `closed`."""
 
@@ -102,15 +90,11 @@ class ResponseInProgress:
         self._response = response
         self._ids = ids
         self._shelf = shelf
-        self._asked_with = asked_with
+        self._budget = OutputBudget(response.max_output_tokens, asked_with)
         self._making = Making.NOTHING
         self._items: list[Item] = []
         self._entry: Entry | None = None
         self._written = ""
-        self._spoken_samples = 0
-        self._text_tokens = 0
-        self._audio_tokens = 0
-        self._reported: TokenCounts | None = None
 
     @property
     def id(self) -> str:
@@ -119,15 +103,6 @@ class ResponseInProgress:
     @property
     def closed(self) -> bool:
         return self._making is Making.CLOSED
-
-    @property
-    def spoken_samples(self) -> int:
-        """How much speech there is of it so far."""
-        return self._spoken_samples
-
-    @property
-    def status(self) -> str:
-        return self._response.status
 
     def begin(self) -> list[Output]:
         return [Emit(ResponseCreated(event_id=self._event_id(), response=self._response))]
@@ -154,7 +129,7 @@ class ResponseInProgress:
             case CallDone():
                 return self._finish_call()
             case EngineDone(reason, usage):
-                self._reported = usage
+                self._budget.report(usage)
                 return self.complete() if reason == "completed" else self.cut_short(reason)
             case EngineFailed(code, message):
                 return self.fail(code, message)
@@ -191,7 +166,7 @@ class ResponseInProgress:
                 # completed responses carry null, as in the service's captures (protocol 3.4)
                 "status_details": None if status == "completed" else details,
                 "output": tuple(self._items),
-                "usage": self._usage(),
+                "usage": self._budget.usage(),
             }
         )
         return [*outputs, Emit(ResponseDone(event_id=self._event_id(), response=self._response))]
@@ -204,15 +179,12 @@ class ResponseInProgress:
         spoken = entry.spoken[index]
         if spoken.truncated:
             return outputs  # the listener has said where they stopped hearing; what comes after is not sent
-        cost = text_tokens(text) + spoken_tokens(len(samples))
-        share = self._affordable(cost)
+        share = self._budget.affordable(text, len(samples))
         if share < 1:
             text, samples = leading_words(text, share), samples[: int(len(samples) * share)]
-        self._text_tokens += text_tokens(text)
-        self._audio_tokens += spoken_tokens(len(samples))
+        self._budget.spend(text, len(samples))
         spoken.add(text, samples)
         self._shelf.spoke(len(samples))
-        self._spoken_samples += len(samples)
         if text:
             delta = OutputAudioTranscriptDelta(event_id=self._event_id(), **self._part_place(), delta=text)
             outputs.append(Emit(delta))
@@ -221,23 +193,15 @@ class ResponseInProgress:
 
     def _write(self, text: str) -> list[Output]:
         outputs = self._begin_part(MakingInput.TEXT)
-        share = self._affordable(text_tokens(text))
+        share = self._budget.affordable(text)
         if share < 1:
             text = text[: int(text_tokens(text) * share) * CHARACTERS_PER_TOKEN]
-        self._text_tokens += text_tokens(text)
+        self._budget.spend(text)
         self._written += text
         if text:
             delta = OutputTextDelta(event_id=self._event_id(), **self._part_place(), delta=text)
             outputs.append(Emit(delta))
         return outputs if share == 1 else outputs + self.cut_short("max_output_tokens")
-
-    def _affordable(self, cost: int) -> float:
-        """Which share (0 to 1) of something that costs so many tokens may still be made."""
-        limit = self._response.max_output_tokens
-        if limit == "inf" or cost == 0:
-            return 1.0
-        left = limit - self._text_tokens - self._audio_tokens
-        return 1.0 if cost <= left else max(0, left) / cost
 
     def _begin_part(self, kind: MakingInput) -> list[Output]:
         """Make sure that a message is open, with a part of the kind as its last."""
@@ -325,10 +289,10 @@ class ResponseInProgress:
 
     def _add_arguments(self, delta: str) -> list[Output]:
         self._making = moved(MAKING_MOVES, self._making, MakingInput.CALL_ARGUMENTS)
-        share = self._affordable(text_tokens(delta))
+        share = self._budget.affordable(delta)
         if share < 1:
             delta = delta[: int(text_tokens(delta) * share) * CHARACTERS_PER_TOKEN]
-        self._text_tokens += text_tokens(delta)
+        self._budget.spend(delta)
         entry, call = self._open_call()
         entry.item = call.model_copy(update={"arguments": call.arguments + delta})
         event = FunctionCallArgumentsDelta(
@@ -413,19 +377,3 @@ class ResponseInProgress:
             "output_index": len(self._items),
             "content_index": index,
         }
-
-    def _usage(self) -> Usage:
-        asked = self._asked_with
-        made_text, made_audio, cached = self._text_tokens, self._audio_tokens, 0
-        heard_text, heard_audio = asked.text, asked.audio
-        if self._reported is not None:
-            counts = self._reported
-            made_text, made_audio, cached = counts.output_text, counts.output_audio, counts.input_cached
-            heard_text, heard_audio = counts.input_text, counts.input_audio
-        return Usage(
-            total_tokens=heard_text + heard_audio + made_text + made_audio,
-            input_tokens=heard_text + heard_audio,
-            output_tokens=made_text + made_audio,
-            input_token_details=InputTokens(audio_tokens=heard_audio, text_tokens=heard_text, cached_tokens=cached),
-            output_token_details=OutputTokens(audio_tokens=made_audio, text_tokens=made_text),
-        )

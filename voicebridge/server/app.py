@@ -7,7 +7,7 @@ import logging
 import secrets
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from datetime import datetime
 
 from starlette.applications import Starlette
@@ -20,6 +20,7 @@ from voicebridge.audio.silero import SileroDetector
 from voicebridge.config import LimitsSettings, SessionSettings, Settings
 from voicebridge.core.responding import ResponseRules
 from voicebridge.core.session import SessionLimits
+from voicebridge.errors import EngineUnavailable
 from voicebridge.protocol.ids import IdFactory
 from voicebridge.protocol.server_events import RateLimit
 from voicebridge.protocol.session_config import SessionDefaults
@@ -51,87 +52,101 @@ AMPLE_RATE_LIMITS = (
 
 def create_app(settings: Settings) -> Starlette:
     """The ASGI application. `state.readiness()` and `state.drain()` are for whoever runs it."""
-    metrics = Metrics()
-    ids = IdFactory()
-    secret = settings.server.token_secret
-    signer = TokenSigner(secret.get_secret_value() if secret else secrets.token_urlsafe(32))
-    authenticator = Authenticator(
-        settings.server.api_keys, signer, time.time, allow_query=settings.server.query_api_key
-    )
-    calls = Calls(settings.limits.max_sessions)
-    defaults = session_defaults(settings.session)
-    strictness = Strictness(settings.session.strict_unknown, _report_unknown)
-    running: list[Engines] = []
-
-    def readiness() -> Readiness:
-        if calls.draining:
-            return Readiness("draining")
-        return running[0].readiness() if running else Readiness("starting")
-
-    def new_engine() -> Engine:
-        return running[0].new()
-
-    async def drain() -> None:
-        await calls.drain(settings.server.drain_s)
-
-    @asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        async with AsyncExitStack() as stack:
-            running.append(await stack.enter_async_context(running_engines(settings.engine, metrics, local_time)))
-            await asyncio.to_thread(_new_listener)  # the detector's model loads now, not in somebody's first call
-            yield
-            await calls.drain(0)
-
-    endpoint = RealtimeEndpoint(
-        authenticator=authenticator,
-        state=InMemoryState(time.time),
-        calls=calls,
-        rules=OpeningRules(
-            defaults=defaults,
-            strictness=strictness,
-            allowed_models=settings.session.allowed_models,
-            beta_enabled=settings.server.beta_enabled,
-            max_session_s=settings.session.max_session_s,
-        ),
-        settings=call_settings(settings),
-        new_engine=new_engine,
-        new_listener=_new_listener,
-        metrics=metrics,
-        ids=ids,
-        wall=time.time,
-    )
-    minting = ClientSecrets(
-        authenticator=authenticator,
-        signer=signer,
-        ids=ids,
-        defaults=defaults,
-        strictness=strictness,
-        settings=settings.tokens,
-        metrics=metrics,
-        wall=time.time,
-        max_body_bytes=settings.limits.max_body_bytes,
-        beta_enabled=settings.server.beta_enabled,
-    )
-    metrics_auth = authenticator if settings.server.metrics_require_key else None
-    routes: list[BaseRoute] = [
-        *(
-            WebSocketRoute(path, endpoint.handle)
-            for path in ("/v1/realtime", "/openai/v1/realtime", "/openai/realtime")
-        ),
-        *minting.routes("/v1"),
-        *minting.routes("/openai/v1"),
-        *minting.routes("/openai"),
-        *ops_routes(metrics, readiness, metrics_auth=metrics_auth),
-    ]
+    server = _Server(settings)
     app = Starlette(
-        routes=routes,
+        routes=server.routes(),
         middleware=[Middleware(CollapsedSlashes), *http_middleware(settings.server.cors_allow_origins)],
         exception_handlers=exception_handlers(),
-        lifespan=lifespan,
+        lifespan=server.lifespan,
     )
-    app.state.readiness = readiness
-    app.state.drain = drain
+    app.state.readiness = server.readiness
+    app.state.drain = server.drain
     return app
+
+
+class _Server:
+    """The parts that live as long as the server."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._metrics = Metrics()
+        self._ids = IdFactory()
+        secret = settings.server.token_secret
+        self._signer = TokenSigner(secret.get_secret_value() if secret else secrets.token_urlsafe(32))
+        self._authenticator = Authenticator(
+            settings.server.api_keys, self._signer, time.time, allow_query=settings.server.query_api_key
+        )
+        self._calls = Calls(settings.limits.max_sessions)
+        self._defaults = session_defaults(settings.session)
+        self._strictness = Strictness(settings.session.strict_unknown, _report_unknown)
+        self._engines: Engines | None = None
+
+    @asynccontextmanager
+    async def lifespan(self, _app: Starlette) -> AsyncIterator[None]:
+        async with running_engines(self._settings.engine, self._metrics, local_time) as self._engines:
+            await asyncio.to_thread(_new_listener)  # the detector's model loads now, not in somebody's first call
+            yield
+            await self._calls.drain(0)
+
+    def readiness(self) -> Readiness:
+        if self._calls.draining:
+            return Readiness("draining")
+        return self._engines.readiness() if self._engines else Readiness("starting")
+
+    async def drain(self) -> None:
+        await self._calls.drain(self._settings.server.drain_s)
+
+    def routes(self) -> list[BaseRoute]:
+        endpoint, minting = self._endpoint(), self._minting()
+        metrics_auth = self._authenticator if self._settings.server.metrics_require_key else None
+        sockets = ("/v1/realtime", "/openai/v1/realtime", "/openai/realtime")
+        return [
+            *(WebSocketRoute(path, endpoint.handle) for path in sockets),
+            *minting.routes("/v1"),
+            *minting.routes("/openai/v1"),
+            *minting.routes("/openai"),
+            *ops_routes(self._metrics, self.readiness, metrics_auth=metrics_auth),
+        ]
+
+    def _new_engine(self) -> Engine:
+        if self._engines is None:
+            raise EngineUnavailable("The server is still starting; try again in a moment.")
+        return self._engines.new()
+
+    def _endpoint(self) -> RealtimeEndpoint:
+        settings = self._settings
+        return RealtimeEndpoint(
+            authenticator=self._authenticator,
+            state=InMemoryState(time.time),
+            calls=self._calls,
+            rules=OpeningRules(
+                defaults=self._defaults,
+                strictness=self._strictness,
+                allowed_models=settings.session.allowed_models,
+                beta_enabled=settings.server.beta_enabled,
+                max_session_s=settings.session.max_session_s,
+            ),
+            settings=call_settings(settings),
+            new_engine=self._new_engine,
+            new_listener=_new_listener,
+            metrics=self._metrics,
+            ids=self._ids,
+            wall=time.time,
+        )
+
+    def _minting(self) -> ClientSecrets:
+        return ClientSecrets(
+            authenticator=self._authenticator,
+            signer=self._signer,
+            ids=self._ids,
+            defaults=self._defaults,
+            strictness=self._strictness,
+            settings=self._settings.tokens,
+            metrics=self._metrics,
+            wall=time.time,
+            max_body_bytes=self._settings.limits.max_body_bytes,
+            beta_enabled=self._settings.server.beta_enabled,
+        )
 
 
 def session_defaults(session: SessionSettings) -> SessionDefaults:

@@ -193,7 +193,6 @@ class LimitsSettings(Section):
     max_events_per_s: PositiveFloat = 1000.0
     max_events_burst: PositiveInt = 10_000
     max_items: PositiveInt = 2000
-    max_tools: PositiveInt = 128
     max_concurrent_responses: PositiveInt = 8
     max_body_bytes: PositiveInt = MIB
     outbound_queue_bytes: PositiveInt = 8 * MIB
@@ -222,7 +221,6 @@ class LogSettings(Section):
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["auto", "json", "text"] = "auto"
     transcripts: bool = False
-    audio: bool = False
 
 
 class TokensSettings(Section):

@@ -73,6 +73,17 @@ async def test_our_errors_become_their_status_and_body(error: errors.Voicebridge
     assert ("www-authenticate" in answer.headers) == (status == 401)
 
 
+async def test_our_errors_are_counted() -> None:
+    counted: list[tuple[str, str | None]] = []
+    app = Starlette(
+        routes=[raising(errors.Unauthorized("who", code="invalid_api_key"))],
+        exception_handlers=exception_handlers(lambda kind, code: counted.append((kind, code))),
+    )
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://server") as http:
+        await http.get("/raise")
+    assert counted == [("invalid_request_error", "invalid_api_key")]
+
+
 def test_every_class_of_error_has_an_answer() -> None:
     pending: list[type[errors.VoicebridgeError]] = [errors.VoicebridgeError]
     while pending:

@@ -10,8 +10,6 @@ import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
-
 from voicebridge.audio.samples import EMPTY, INTERNAL_RATE_HZ
 from voicebridge.cli.call_audio import find_recording, load_recording, save_recording
 from voicebridge.cli.call_progress import Progress, Turn, latencies
@@ -76,8 +74,11 @@ class _Screen:
 
     def at(self, seconds: float, what: str, text: str = "") -> None:
         self._terminal.end_line()
+        # Words of the answer follow on the same line, so its label is filled up; others end where they end.
+        label = f"{what:{_LABEL_WIDTH}}" if text or what == "answer" else what
+        if what == "error":
+            label = self._terminal.red(label)
         shown = self._terminal.bold(text) if what == "heard" else text
-        label = self._terminal.red(f"{what:{_LABEL_WIDTH}}") if what == "error" else f"{what:{_LABEL_WIDTH}}"
         self._terminal.part(f"{self._terminal.dim(f'{seconds:7.2f} s')}  {label}{shown}")
 
     def words(self, text: str) -> None:
@@ -91,16 +92,19 @@ def _conclude(terminal: Terminal, progress: Progress, save: Path) -> None:
     answer = progress.answer
     if answer.size:
         save_recording(save, answer)
-        peak = int(np.abs(answer.astype(np.int32)).max())
-        terminal.line(f"\nanswer saved to {terminal.bold(str(save))}: {answer.size / INTERNAL_RATE_HZ:.1f} s of sound"
-                      + ("" if peak else " (silent)"))  # fmt: skip
+        silent = "" if answer.any() else " (silent)"
+        seconds = answer.size / INTERNAL_RATE_HZ
+        terminal.line(f"\nanswer saved to {terminal.bold(str(save))}: {seconds:.1f} s of sound{silent}")
 
 
 def _show_latencies(terminal: Terminal, turn: Turn, which: str) -> None:
     rows = latencies(turn)
     if not rows:
         return
-    since = "the last sound of speech" if turn.spoken_until is not None else "the end of the question"
+    if turn.spoken_until is not None:
+        since = "the last sound of speech"
+    else:
+        since = "the question was sent" if turn.written else "the end of speech was noticed"
     terminal.line(f"\n{terminal.bold('latency' + which)}, since {since}")
     for words, total, step in rows:
         terminal.line(f"  {words:28} {total * 1000:7.0f} ms {terminal.dim(f'+{step * 1000:.0f}')}")

@@ -48,6 +48,7 @@ class Turn:
     spoken_until: float | None = None
     instants: dict[str, float] = field(default_factory=dict)
     status: str = ""
+    written: bool = False
 
     def mark(self, stage: str, at: float) -> None:
         self.instants.setdefault(stage, at)
@@ -129,7 +130,7 @@ class Progress:
 
     def asked(self, at: float) -> None:
         """A written question was sent: the turn begins here."""
-        self.turns.append(Turn(instants={"stopped": at}))
+        self.turns.append(Turn(instants={"stopped": at}, written=True))
         self.answer_due = True
 
     def _on_session(self, session: Mapping[str, Any]) -> None:

@@ -78,11 +78,14 @@ class Terminal:
 
 
 def own_command() -> str:
-    """What the person has to type to call this program again."""
+    """What the person has to type to call this program again, from the same directory."""
     called = Path(sys.argv[0])
     if called.name == "__main__.py":
-        return f"{Path(sys.executable).name} -m voicebridge"
-    found = shutil.which("voicebridge")
-    if found is None or Path(found).resolve() != called.resolve():
-        return str(called)
-    return "voicebridge"
+        return f"{_typed(Path(sys.executable))} -m voicebridge"
+    return _typed(called)
+
+
+def _typed(program: Path) -> str:
+    """Its name where that finds it, else its path."""
+    found = shutil.which(program.name)
+    return program.name if found is not None and Path(found).absolute() == program.absolute() else str(program)

@@ -54,14 +54,6 @@ def problem_response(error: VoicebridgeError) -> JSONResponse:
     return JSONResponse(body, status_code=error.http_status, headers=headers)
 
 
-async def _on_voicebridge_error(_request: Request, error: Exception) -> Response:
-    if not isinstance(error, VoicebridgeError):
-        raise error
-    if error.http_status >= 500:
-        _log.warning("request failed: %s", error.message, extra={"code": error.code})
-    return problem_response(error)
-
-
 async def _on_http_exception(request: Request, error: Exception) -> Response:
     """404, 405 and the like, which Starlette raises."""
     if not isinstance(error, HTTPException):
@@ -78,12 +70,23 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     return JSONResponse(body, status_code=error.status_code, headers=error.headers)
 
 
-def exception_handlers() -> dict[Any, Callable[[Request, Exception], Any]]:
-    """What Starlette does with exceptions of handlers: `Starlette(exception_handlers=exception_handlers())`."""
-    return {
-        VoicebridgeError: _on_voicebridge_error,
-        HTTPException: _on_http_exception,
-    }
+def exception_handlers(
+    count: Callable[[str, str | None], None] = lambda _type, _code: None,
+) -> dict[Any, Callable[[Request, Exception], Any]]:
+    """What Starlette does with exceptions of handlers: `Starlette(exception_handlers=exception_handlers())`.
+
+    `count` is told the type and code of each of our errors (`Metrics.error`).
+    """
+
+    async def on_voicebridge_error(_request: Request, error: Exception) -> Response:
+        if not isinstance(error, VoicebridgeError):
+            raise error
+        count(error.type, error.code)
+        if error.http_status >= 500:
+            _log.warning("request failed: %s", error.message, extra={"code": error.code})
+        return problem_response(error)
+
+    return {VoicebridgeError: on_voicebridge_error, HTTPException: _on_http_exception}
 
 
 async def read_json(request: Request, *, max_bytes: int) -> dict[str, Any]:

@@ -145,11 +145,12 @@ def configure(settings: LogSettings, *, secrets: Collection[str] = (), stream: I
 
 def _quieten(level: str) -> None:
     """Libraries that tell more than is wanted: at debug, frames of WebSockets are written with their content."""
-    for name in ("uvicorn.error", "websockets", "asyncio", "httpx", "httpcore", "aiortc", "aioice", "libav"):
+    for name in ("websockets", "asyncio", "httpx", "httpcore", "aiortc", "aioice", "libav"):
         floor = logging.WARNING if name in {"httpx", "httpcore", "libav"} else logging.INFO
         logging.getLogger(name).setLevel(max(floor, logging.getLevelNamesMapping()[level]))
-    # One line for each request is debug output; metrics count them.
-    logging.getLogger("uvicorn.access").setLevel(logging.INFO if level == "DEBUG" else logging.WARNING)
+    # A line for each request and each step of uvicorn's is debug output.
+    for name in ("uvicorn.access", "uvicorn.error"):
+        logging.getLogger(name).setLevel(logging.INFO if level == "DEBUG" else logging.WARNING)
 
 
 def _instant(record: logging.LogRecord) -> datetime:

@@ -91,8 +91,6 @@ class Metrics:
                               registry=self.registry)  # fmt: skip
         self._drops = Counter("voicebridge_drops", "What was thrown away.", ["what"], registry=self.registry)
         self._errors = Counter("voicebridge_errors", "Errors.", ["type", "code"], registry=self.registry)
-        self._requests = Counter("voicebridge_http_requests", "REST requests.", ["route", "status"],
-                                 registry=self.registry)  # fmt: skip
         self._slow_feeds = Counter("voicebridge_slow_inputs", "Inputs that took over 1 ms.", ["input"],
                                    registry=self.registry)  # fmt: skip
 
@@ -151,10 +149,6 @@ class Metrics:
 
     def error(self, error_type: str, code: str | None) -> None:
         self._errors.labels(error_type, self._codes(code)).inc()
-
-    def request(self, route: str, status: int) -> None:
-        """`route` is the pattern, never the path that was asked for."""
-        self._requests.labels(route, str(status)).inc()
 
     def slow_input(self, input_name: str) -> None:
         self._slow_feeds.labels(self._reasons(input_name)).inc()

@@ -14,7 +14,16 @@ from voicebridge.engines.embedded.brain.arithmetic import CannotCompute, compare
 from voicebridge.engines.embedded.brain.clock import answer_clock, follow_clock
 from voicebridge.engines.embedded.brain.dates import read_now
 from voicebridge.engines.embedded.brain.embeddings import Embedder, load_embedder
-from voicebridge.engines.embedded.brain.facts import Fact, acknowledge, answer_fact, correction, facts_in, is_question, remembered, told_last
+from voicebridge.engines.embedded.brain.facts import (
+    Fact,
+    acknowledge,
+    answer_fact,
+    correction,
+    facts_in,
+    is_question,
+    remembered,
+    told_last,
+)
 from voicebridge.engines.embedded.brain.functions.planning import Cancelled, Plan, Planner, follow_up
 from voicebridge.engines.embedded.brain.functions.results import recall_result, speak_results
 from voicebridge.engines.embedded.brain.functions.schema import Function, read_function
@@ -27,8 +36,8 @@ from voicebridge.engines.embedded.brain.style import shape
 from voicebridge.engines.embedded.brain.texts import UPSTREAM
 from voicebridge.engines.embedded.brain.types import BrainAsk, BrainStep, Call, Say, Turn
 from voicebridge.engines.embedded.brain.units import convert
-from voicebridge.engines.embedded.brain.words import LONGEST, as_sentence, core, plain, tidy, turn_around
 from voicebridge.engines.embedded.brain.wordplay import answer_wordplay, echo
+from voicebridge.engines.embedded.brain.words import LONGEST, as_sentence, core, plain, tidy, turn_around
 
 _MOST_TURNS = 200
 _MOST_TOOLS = 64
@@ -41,7 +50,11 @@ _UNKNOWN = (
     "I do not know. I can do sums, tell the time, or call your application's functions.",
     f"I can not answer that. {UPSTREAM}",
 )
-_NOT_CAUGHT = ("Sorry, I did not catch that.", "I did not understand that. Could you say it again?", "I am sorry, could you repeat that?")
+_NOT_CAUGHT = (
+    "Sorry, I did not catch that.",
+    "I did not understand that. Could you say it again?",
+    "I am sorry, could you repeat that?",
+)
 _TOLD = ("I see.", "Thank you for telling me.", "I will keep that in mind.")
 
 
@@ -95,7 +108,7 @@ class _Scene:
 class Brain:
     """Deterministic: the same request gives the same answer, whatever was asked in between."""
 
-    def __init__(self, embedder: Embedder | None | tuple[str, ...] = _EMBEDDED) -> None:
+    def __init__(self, embedder: Embedder | tuple[str, ...] | None = _EMBEDDED) -> None:
         """Without an argument the installed model is loaded; None makes do with shared words alone.
 
         Raises EngineError when the model file is not the pinned one.
@@ -132,7 +145,9 @@ class Brain:
                 return []
         since = scene.turns[scene.last_user or 0 :]
         made = {turn.name for turn in since if turn.kind == "call"}
-        if any(turn.kind == "result" for turn in since) and (choice == "required" or made & {function.name for function in wanted}):
+        if any(turn.kind == "result" for turn in since) and (
+            choice == "required" or made & {function.name for function in wanted}
+        ):
             return []
         plan = self._resumed(scene, wanted) if choice == "required" else None
         if not isinstance(plan, Plan):
@@ -176,7 +191,11 @@ class Brain:
             return _by_turn(_NOT_CAUGHT, scene)
         code = foreign(text)
         if code is not None:
-            return greeting_in(code) + " " + only_english(code) if scene.directives.language == code and not scene.said else only_english(code)
+            return (
+                greeting_in(code) + " " + only_english(code)
+                if scene.directives.language == code and not scene.said
+                else only_english(code)
+            )
         if scene.ask.tool_choice != "none":
             resumed = self._resumed(scene, scene.functions)
             if isinstance(resumed, Cancelled):
@@ -186,7 +205,9 @@ class Brain:
         spoken = echo(text)
         if spoken is not None and not (scene.functions and re.search(r"\btranslat", text.lower())):
             return _Exact(spoken)
-        remembered_line = answer_memory(plain(text)[:300], scene.before) or answer_memory(core(text)[:300], scene.before)
+        remembered_line = answer_memory(plain(text)[:300], scene.before) or answer_memory(
+            core(text)[:300], scene.before
+        )
         if remembered_line and not self._asks_again(scene, text):
             return remembered_line
         planned = self._planned(scene, text)
@@ -196,9 +217,13 @@ class Brain:
         return answer if answer is not None else self._last_resort(scene, text)
 
     def _asks_again(self, scene: _Scene, text: str) -> bool:
-        """ "Again" after a call means the call, after words it means the words."""
+        """Whether "again" means the last call: "again" after a call means the call, after words it means the words."""
         last = next((turn for turn in reversed(scene.before) if turn.kind in ("call", "user")), None)
-        return bool(last and last.kind == "call" and re.fullmatch(r"again|once more|one more time|(?:do|try|check) it again", plain(text)))
+        return bool(
+            last
+            and last.kind == "call"
+            and re.fullmatch(r"again|once more|one more time|(?:do|try|check) it again", plain(text))
+        )
 
     def _bar(self, scene: _Scene, text: str) -> float:
         intent = smalltalk.find_intent(text)
@@ -234,7 +259,9 @@ class Brain:
         outcome = self._planner.resume(tail, functions, scene.moment, bars)
         if isinstance(outcome, Plan) and outcome.question() and self._planner.leaves(tail[-1].text, outcome, functions):
             return None
-        aside = is_question(scene.text) and (_fact(scene, scene.text) or _sum(scene, scene.text) or _fixed(scene, scene.text))
+        aside = is_question(scene.text) and (
+            _fact(scene, scene.text) or _sum(scene, scene.text) or _fixed(scene, scene.text)
+        )
         return None if aside else outcome
 
     def _last_resort(self, scene: _Scene, text: str) -> str:
@@ -265,7 +292,9 @@ class _Exact(str):
 
 def _look(ask: BrainAsk) -> _Scene:
     turns = tuple(
-        turn if len(turn.text) <= LONGEST or turn.kind in ("result", "call") else Turn(turn.kind, turn.text[:LONGEST], turn.name, turn.call_id)
+        turn
+        if len(turn.text) <= LONGEST or turn.kind in ("result", "call")
+        else Turn(turn.kind, turn.text[:LONGEST], turn.name, turn.call_id)
         for turn in ask.context[-_MOST_TURNS:]
     )
     system = [turn.text for turn in turns if turn.kind == "system"]
@@ -343,12 +372,14 @@ def _asked_name(scene: _Scene) -> bool:
 
 
 def _bare_name(text: str) -> str:
-    match = re.fullmatch(r"(?:it's |it is |i'm |i am )?([^\W\d_][\w'-]*(?: [^\W\d_][\w'-]*){0,2})[.!]?", tidy(text), re.IGNORECASE)
+    match = re.fullmatch(
+        r"(?:it's |it is |i'm |i am )?([^\W\d_][\w'-]*(?: [^\W\d_][\w'-]*){0,2})[.!]?", tidy(text), re.IGNORECASE
+    )
     return match[1].title() if match and len(match[1].split()) <= 3 and not smalltalk.find_intent(text) else ""
 
 
 def _follow(scene: _Scene, text: str) -> str | None:
-    """ "And tomorrow?" after a question about the calendar."""
+    """Answer "And tomorrow?" after a question about the calendar."""
     last = scene.heard[-1] if scene.heard else ""
     if last and (answer_clock(last, scene.ask.now) or follow_clock(last, scene.ask.now)):
         return follow_clock(text, scene.ask.now)

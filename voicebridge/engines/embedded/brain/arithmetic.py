@@ -52,16 +52,20 @@ _REORDERED: tuple[tuple[str, str], ...] = (
     (r"^double (?:it|that)$", "double that"),
 )
 _ASKING = re.compile(
-    r"^(?:and|what is|what about|how about|how much is|how much are|how much does|what does|what are|calculate|compute|solve"
-    r"|work out|figure out|evaluate|then|the result of|the answer to|is|the|so|now|plus what is|actually|i meant|i mean|no"
+    r"^(?:and|what is|what about|how about|how much is|how much are|how much does|what does"
+    r"|what are|calculate|compute|solve"
+    r"|work out|figure out|evaluate|then|the result of|the answer to|is|the|so|now|plus what is"
+    r"|actually|i meant|i mean|no"
     r"|make|equal to|if you)\s+"
 )
-_ENDING = re.compile(r"\s*(?:equals?(?: to)?|makes?|make|is(?: what)?|together|again|now|then|what|come to|give(?: you)?)$")
+_ENDING = re.compile(
+    r"\s*(?:equals?(?: to)?|makes?|make|is(?: what)?|together|again|now|then|what|come to|give(?: you)?)$"
+)
 _NAMES = {
     "+": "plus", "-": "minus", "*": "times", "/": "divided by", "^": "to the power of", "mod": "modulo",
     "sqrt": "the square root of", "cbrt": "the cube root of", "%of": "percent of", "square": "the square of",
-    "cube": "the cube of", "half": "half of", "double": "twice", "triple": "three times", "neg": "minus", "%": "percent",
-    "!": "factorial", "^2": "squared", "^3": "cubed",
+    "cube": "the cube of", "half": "half of", "double": "twice", "triple": "three times", "neg": "minus",
+    "%": "percent",     "!": "factorial", "^2": "squared", "^3": "cubed",
 }  # fmt: skip
 
 
@@ -78,7 +82,7 @@ def work_out(text: str, before: Fraction | None = None) -> Sum | None:
     spoken_minus = tokens[0] == "-" and len(tokens) == 2 and "minus" in text.lower()
     if before is not None and (spoken_minus or tokens[0] in ("+", "*", "/", "^", "mod", "^2", "^3")):
         tokens = ["that", *tokens]
-    if not any(isinstance(token, str) and token not in "()" and token != "that" for token in tokens):
+    if not any(isinstance(part, str) and part not in "()" and part != "that" for part in tokens):
         return None
     parser = _Parser(tokens, before)
     try:
@@ -173,10 +177,10 @@ class _Parser:
         return self._tokens[self._at] if self._at < len(self._tokens) else None
 
     def _take(self, *signs: str) -> str | None:
-        token = self._peek()
-        if isinstance(token, str) and token in signs:
+        part = self._peek()
+        if isinstance(part, str) and part in signs:
             self._at += 1
-            return token
+            return part
         return None
 
     def _sum(self) -> Fraction:
@@ -220,19 +224,19 @@ class _Parser:
         self._depth += 1
         if self._depth > _MOST_TOKENS:
             raise _NotASum
-        token = self._peek()
+        part = self._peek()
         self._at += 1
-        if isinstance(token, Fraction):
-            return token
-        if token == "(":
+        if isinstance(part, Fraction):
+            return part
+        if part == "(":
             value = self._sum()
             if not self._take(")"):
                 raise _NotASum
             return value
-        if token == "that" and self._before is not None:
+        if part == "that" and self._before is not None:
             return self._before
-        if isinstance(token, str) and token in _PREFIX:
-            return _PREFIX[token](self._power() if token in ("-", "neg") else self._postfix())
+        if isinstance(part, str) and part in _PREFIX:
+            return _PREFIX[part](self._power() if part in ("-", "neg") else self._postfix())
         raise _NotASum
 
 
@@ -257,7 +261,7 @@ def _raise(base: Fraction, power: Fraction) -> Fraction:
         size = max(abs(base.numerator), base.denominator).bit_length()
         if size * abs(power.numerator) > _MOST_BITS and abs(base) not in (0, 1):
             raise CannotCompute("That number is too large for me to say.")
-        return _bounded(base ** power.numerator)
+        return _bounded(base**power.numerator)
     if base < 0:
         raise CannotCompute("That has no real answer.")
     return _inexact(lambda: float(base) ** float(power))
@@ -295,7 +299,8 @@ def _inexact(compute: Callable[[], float]) -> Fraction:
 
 _PREFIX: dict[str, Callable[[Fraction], Fraction]] = {
     "sqrt": _root, "cbrt": _cube_root, "square": lambda v: _bounded(v**2), "cube": lambda v: _bounded(v**3),
-    "half": lambda v: v / 2, "double": lambda v: v * 2, "triple": lambda v: v * 3, "-": lambda v: -v, "neg": lambda v: -v,
+    "half": lambda v: v / 2, "double": lambda v: v * 2, "triple": lambda v: v * 3,
+    "-": lambda v: -v, "neg": lambda v: -v,
 }  # fmt: skip
 
 
@@ -308,13 +313,13 @@ def _say_tokens(tokens: list[str | Fraction], before: Fraction | None) -> str:
     if len(tokens) > 9:
         return "that"
     words: list[str] = []
-    for token in tokens:
-        if isinstance(token, Fraction):
-            words.append(_say_result(token))
-        elif token == "that" and before is not None:
+    for part in tokens:
+        if isinstance(part, Fraction):
+            words.append(_say_result(part))
+        elif part == "that" and before is not None:
             words.append(_say_result(before))
-        elif token not in "()":
-            words.append(_NAMES[token])
+        elif part not in "()":
+            words.append(_NAMES[part])
     return " ".join(words)
 
 

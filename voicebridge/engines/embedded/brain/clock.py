@@ -18,15 +18,21 @@ _TIME = re.compile(
 )
 _TIME_AT = re.compile(r"what (?:time is it|is the (?:current |local )?time) (?:in|at) (?P<place>[a-z ]{2,40})")
 _DATE = re.compile(
-    r"(?:(?:what|which) (?:day|date) (?:is it|it is|is today|are we|do we have)|what is (?:the|today's|todays) (?:current )?date"
+    r"(?:(?:what|which) (?:day|date) (?:is it|it is|is today|are we|do we have)|what is (?:the"
+    r"|today's|todays) (?:current )?date"
     r"|what is today|the date|today's date|what day of the week is it|(?:what|which) weekday is it|which day is it"
-    r"|what is the day|and the date|what about the date|what is the day today)(?: (?:is it|it is|now|here|today|currently))*"
+    r"|what is the day|and the date|what about the date|what is the day today)(?: (?:is it|it "
+    r"is|now|here|today|currently))*"
 )
 _YEAR = re.compile(r"(?:what|which) (year|month|week) (?:is it|are we in|is this|do we have)(?: now| currently)?")
-_DAYS_DATE = re.compile(r"what is (?P<day>tomorrow|yesterday)(?:'?s)? (?:date|day)|what is the date of (?P<of>tomorrow|yesterday)")
+_DAYS_DATE = re.compile(
+    r"what is (?P<day>tomorrow|yesterday)(?:'?s)? (?:date|day)|what is the date of (?P<of>tomorrow|yesterday)"
+)
 _DAY_OF = re.compile(
-    r"(?:what|which) (?:day|date|weekday|day of the week)(?: of the week)?(?: is| was| will it be| will be| does| did)?(?: it)?"
-    r"|what is the (?:date|day|weekday)|when is|on (?:what|which) (?:day|weekday) (?:is|was|does|did)|and|what about|how about"
+    r"(?:what|which) (?:day|date|weekday|day of the week)(?: of the week)?(?: is| was| will it "
+    r"be| will be| does| did)?(?: it)?"
+    r"|what is the (?:date|day|weekday)|when is|on (?:what|which) (?:day|weekday) (?:is|was"
+    r"|does|did)|and|what about|how about"
 )
 _COUNT = re.compile(r"how (many (?P<unit>days|weeks|months)|long)\b.*?\b(?P<way>until|till|to|before|since|ago|from)\b")
 _AHEAD = re.compile(
@@ -62,7 +68,7 @@ def answer_clock(text: str, now: str) -> str | None:
 
 
 def follow_clock(text: str, now: str) -> str | None:
-    """ "And tomorrow?" after a question about the calendar."""
+    """Answer "And tomorrow?" after a question about the calendar."""
     line = core(text)[:80]
     moment = read_now(now)
     match = re.match(r"(?:and|what about|how about|and what about) ", line)
@@ -188,18 +194,25 @@ def _day_of(line: str, today: date) -> str | None:
     if found is None:
         return None
     spare = rest[: found[1]] + rest[found[2] :]
-    if re.sub(r"\b(?:the|on|it|is|be|was|fall|for|of|date|day|weekday|will|going to|a|what|which|to)\b", "", spare).strip():
+    if re.sub(
+        r"\b(?:the|on|it|is|be|was|fall|for|of|date|day|weekday|will|going to|a|what|which|to)\b", "", spare
+    ).strip():
         return None
     return _say_which(rest[found[1] : found[2]], found[0], today)
 
 
 def _part_of_day(line: str, moment: datetime) -> str | None:
-    match = re.fullmatch(r"is it (?:already |still )?(morning|afternoon|evening|night|the weekend|weekend|\w+day)(?: (?:today|now))?", line)
+    match = re.fullmatch(
+        r"is it (?:already |still )?(morning|afternoon|evening|night|the weekend|weekend|\w+day)(?: (?:today|now))?",
+        line,
+    )
     if match is None:
         return None
     asked = match[1].removeprefix("the ")
     hour = moment.hour
-    part = "morning" if 5 <= hour < 12 else "afternoon" if 12 <= hour < 18 else "evening" if 18 <= hour < 22 else "night"
+    part = (
+        "morning" if 5 <= hour < 12 else "afternoon" if 12 <= hour < 18 else "evening" if 18 <= hour < 22 else "night"
+    )
     if asked == "weekend":
         true = moment.weekday() >= 5
     elif asked.endswith("day"):

@@ -128,7 +128,12 @@ def _shift(today: date, count: int, unit: str) -> date:
     return date(months // 12, months % 12 + 1, min(today.day, 28))
 
 
-_HOURS = {word: value for value, word in enumerate("twelve one two three four five six seven eight nine ten eleven".split())}
+_HOURS = {
+    word: value
+    for value, word in enumerate(
+        ["twelve", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven"]
+    )
+}
 _HOUR = rf"(?:\d{{1,2}}|{'|'.join(_HOURS)})"
 _SPOKEN_MINUTE = (
     r"(?:oh (?:one|two|three|four|five|six|seven|eight|nine)|ten|fifteen|twenty(?:[ -]five)?|thirty(?:[ -]five)?"
@@ -144,7 +149,10 @@ _CLOCK = tuple(
         rf"\b(?P<hour>{_HOUR})(?: (?P<spoken>{_SPOKEN_MINUTE}|[0-5]\d))?(?: o'?clock)?{_HALF_DAY}",
         rf"\b(?P<hour>{_HOUR}) o'?clock\b",
         rf"\b(?:at|by|until|till|around|before|after|from) (?P<hour>{_HOUR}) (?P<spoken>{_SPOKEN_MINUTE}|[0-5]\d)\b",
-        rf"\b(?:at|by|until|till|around) (?P<hour>{_HOUR})\b(?! (?:people|persons|guests|percent|dollars|euros|degrees))",
+        (
+            rf"\b(?:at|by|until|till|around) (?P<hour>{_HOUR})\b(?! (?:people|persons|guests|percent"
+            rf"|dollars|euros|degrees))"
+        ),
         rf"^(?P<hour>{_HOUR})(?: (?P<spoken>{_SPOKEN_MINUTE}))?$",
     )
 )
@@ -166,10 +174,10 @@ def find_time(text: str) -> Found | None:
 def _clock(got: dict[str, str | None], text: str) -> str | None:
     if got.get("word"):
         return "00:00" if got["word"] == "midnight" else "12:00"
-    hour_words = got["hour"] or ""
+    hour_words = got["hour"] or "0"
     hour = int(hour_words) if hour_words.isdigit() else _HOURS[hour_words]
     hour = 12 if hour_words == "twelve" else hour
-    minute = int(got["minute"]) if got.get("minute") else _minute(got.get("spoken"))
+    minute = int(got.get("minute") or 0) if got.get("minute") else _minute(got.get("spoken"))
     side = got.get("side")
     if side:
         minute = 30 if side == "half past" else 15 if side == "quarter past" else 45
@@ -179,9 +187,9 @@ def _clock(got: dict[str, str | None], text: str) -> str | None:
         hour = hour + 12 if hour < 12 else hour
     elif half:
         hour = 0 if hour == 12 else hour
-    elif 1 <= hour <= 6 and not hour_words.startswith("0") and "morning" not in text:
-        hour += 12
-    elif 7 <= hour <= 11 and re.search(r"\b(?:evening|tonight|night)\b", text):
+    elif (1 <= hour <= 6 and not hour_words.startswith("0") and "morning" not in text) or (
+        7 <= hour <= 11 and re.search(r"\b(?:evening|tonight|night)\b", text)
+    ):
         hour += 12
     return f"{hour:02d}:{minute:02d}" if 0 <= hour <= 23 and 0 <= minute <= 59 else None
 
@@ -196,7 +204,7 @@ def _minute(spoken: str | None) -> int:
 
 
 def say_day(day: date, *, year: bool = True) -> str:
-    """ "Saturday, November 21st, 2026"."""
+    """For example "Saturday, November 21st, 2026"."""
     number = say_ordinal(day.day) if day.day >= 20 else f"{day.day}{_ending(day.day)}"
     words = f"{WEEKDAYS[day.weekday()].capitalize()}, {MONTHS[day.month - 1].capitalize()} {number}"
     return f"{words}, {day.year}" if year else words
@@ -207,7 +215,7 @@ def _ending(day: int) -> str:
 
 
 def say_time(moment: datetime) -> str:
-    """ "3:05 PM"."""
+    """For example "3:05 PM"."""
     return f"{moment.hour % 12 or 12}:{moment.minute:02d} {'AM' if moment.hour < 12 else 'PM'}"
 
 

@@ -11,9 +11,69 @@ from voicebridge.engines.embedded.brain.words import as_sentence, join, plain, s
 _END = r"(?=$|[.!?;]|,? (?:and|but) (?:my|i|what|can|could|do|tell|please|i'm)\b|,\s)"
 _NAME = r"(?P<value>[^\W\d_][\w'-]*(?: (?!and\b|but\b|what\b|from\b|nice\b|i\b|please\b|what's\b)[A-Z][\w'-]*){0,2})"
 _NOT_NAMES = frozenset(
-    "sorry tired fine good well happy sad here not from just so very glad ready back home okay ok sure also sick hungry going looking"
-    " trying calling at in on the a an your my monday tuesday wednesday thursday friday saturday sunday english german french spanish"
-    " american british chinese done lost bored busy afraid new old calling what who it that".split()
+    [
+        "sorry",
+        "tired",
+        "fine",
+        "good",
+        "well",
+        "happy",
+        "sad",
+        "here",
+        "not",
+        "from",
+        "just",
+        "so",
+        "very",
+        "glad",
+        "ready",
+        "back",
+        "home",
+        "okay",
+        "ok",
+        "sure",
+        "also",
+        "sick",
+        "hungry",
+        "going",
+        "looking",
+        "trying",
+        "calling",
+        "at",
+        "in",
+        "on",
+        "the",
+        "a",
+        "an",
+        "your",
+        "my",
+        "monday",
+        "tuesday",
+        "wednesday",
+        "thursday",
+        "friday",
+        "saturday",
+        "sunday",
+        "english",
+        "german",
+        "french",
+        "spanish",
+        "american",
+        "british",
+        "chinese",
+        "done",
+        "lost",
+        "bored",
+        "busy",
+        "afraid",
+        "new",
+        "old",
+        "calling",
+        "what",
+        "who",
+        "it",
+        "that",
+    ]
 )
 
 
@@ -27,7 +87,11 @@ class Fact:
 
 
 def _key(words: str) -> tuple[str, ...]:
-    left = [stem(word) for word in plain(words).split() if word not in ("the", "a", "an", "own", "of", "called", "named", "s")]
+    left = [
+        stem(word)
+        for word in plain(words).split()
+        if word not in ("the", "a", "an", "own", "of", "called", "named", "s")
+    ]
     return tuple(left)
 
 
@@ -41,14 +105,16 @@ def _name_fact(match: re.Match[str]) -> Fact | None:
 
 def _generic(match: re.Match[str]) -> Fact | None:
     thing, value = match["thing"].strip().lower(), match["value"].strip(" ,.")
-    if not value or len(thing.split()) > 5 or thing in ("name", "question", "point", "god", "pleasure", "problem", "bad", "goodness"):
+    if (
+        not value
+        or len(thing.split()) > 5
+        or thing in ("name", "question", "point", "god", "pleasure", "problem", "bad", "goodness")
+    ):
         return None
     if re.match(r"(?:what|who|how|not$|n't)", value.lower()) or thing.split()[0] in ("question", "point"):
         return None
     named = " called" if match["named"] else ""
     return Fact(_key(thing), value, f"your {turn_around(thing)} {match['verb'].lower()}{named} {turn_around(value)}")
-
-
 
 
 _SIMPLE: tuple[tuple[str, str, str], ...] = (
@@ -57,27 +123,71 @@ _SIMPLE: tuple[tuple[str, str, str], ...] = (
     (r"\bi(?:'m| am| come) from (?P<value>.+?)" + _END, "from", "you are from {}"),
     (r"\bi work (?P<value>(?:as|at|for|in) .+?)" + _END, "work job", "you work {}"),
     (r"\bi was born (?P<value>(?:in|on) .+?)" + _END, "born birthday", "you were born {}"),
-    (r"\bi(?: really| also| do)? (?P<verb>like|love|enjoy|prefer) (?P<value>.+?)" + _END, "like love enjoy prefer", "you {verb} {}"),
+    (
+        r"\bi(?: really| also| do)? (?P<verb>like|love|enjoy|prefer) (?P<value>.+?)" + _END,
+        "like love enjoy prefer",
+        "you {verb} {}",
+    ),
     (r"\bi(?: really)? (?P<verb>hate|dislike|can't stand) (?P<value>.+?)" + _END, "hate dislike", "you {verb} {}"),
     (r"\bi(?:'m| am) allergic to (?P<value>.+?)" + _END, "allergic allergy", "you are allergic to {}"),
 )
-_PET = re.compile(r"\bi have (?:an? |the )?(?P<thing>[\w ]{2,30}?),? (?:called|named|whose name is) (?P<value>[\w' -]{1,40}?)" + _END, re.IGNORECASE)
-_HAVE = re.compile(r"\bi(?:'ve got| have)(?! to\b| a question\b| no\b| been\b| not\b| never\b| already\b| just\b) (?P<value>.+?)" + _END, re.IGNORECASE)
-_REMEMBER = re.compile(r"(?:^|please |can you |could you )(?:remember|don't forget|keep in mind|note)(?: that|:)? (?P<value>(?:the|our|a|i|we|it|there)\b.+?)(?:$|[.!?])", re.IGNORECASE)
-_MY_NAME = re.compile(rf"\b(?:my (?:first |full )?name(?: is|'s)(?! not| isn't)|i(?:'m| am) called|call me|the name is|i go by)\s+(?:actually |not \w+,? (?:it's|but) )?{_NAME}", re.IGNORECASE)
-_I_AM = re.compile(r"(?:^|[.!?,]\s*|\b(?:hi|hello|hey|no|actually)[, ]+)(?:[Ii]'m|[Ii] am|[Tt]his is) (?P<value>[A-Z][a-z][\w'-]*)(?=$|[.!?,]| from\b| and\b| here\b| speaking\b)")
-_MY = re.compile(
-    r"\bmy (?P<thing>[\w'-]+(?: [\w'-]+){0,4}?) (?P<verb>is|are|was|were)(?P<named> called| named)? (?P<value>.+?)" + _END, re.IGNORECASE
+_PET = re.compile(
+    r"\bi have (?:an? |the )?(?P<thing>[\w ]{2,30}?),? (?:called|named|whose name is) (?P<value>[\w' -]{1,40}?)" + _END,
+    re.IGNORECASE,
 )
-_NOT_NAME = re.compile(rf"\bmy name (?:isn't|is not) \w+[,.;]? (?:but |it's |it is |i'm |i am |my name is ){_NAME}", re.IGNORECASE)
-_CORRECTION = re.compile(r"^(?:no|nope|actually|sorry|wait|i mean|i meant|correction)[,. ]+(?:no[, ]+)?(?:i meant |i mean |it is |it's |make that |that's |rather )*(?P<value>[^?]{1,60}?)[.!]?$", re.IGNORECASE)
-_FORGET = re.compile(r"^(?:please )?forget (?:my (?P<thing>[\w' ]+?)|(?P<all>everything|all (?:of )?(?:that|it)))[.!]?$", re.IGNORECASE)
+_HAVE = re.compile(
+    r"\bi(?:'ve got| have)(?! to\b| a question\b| no\b| been\b| not\b| never\b| already\b| just\b) (?P<value>.+?)"
+    + _END,
+    re.IGNORECASE,
+)
+_REMEMBER = re.compile(
+    (
+        r"(?:^|please |can you |could you )(?:remember|don't forget|keep in mind|note)(?: that|:)? "
+        r"(?P<value>(?:the|our|a|i|we|it|there)\b.+?)(?:$|[.!?])"
+    ),
+    re.IGNORECASE,
+)
+_MY_NAME = re.compile(
+    (
+        rf"\b(?:my (?:first |full )?name(?: is|'s)(?! not| isn't)|i(?:'m| am) called|call me|the "
+        rf"name is|i go by)\s+(?:actually |not \w+,? (?:it's|but) )?{_NAME}"
+    ),
+    re.IGNORECASE,
+)
+_I_AM = re.compile(
+    r"(?:^|[.!?,]\s*|\b(?:hi|hello|hey|no|actually)[, ]+)(?:[Ii]'m|[Ii] am|[Tt]his is) "
+    r"(?P<value>[A-Z][a-z][\w'-]*)(?=$|[.!?,]| from\b| and\b| here\b| speaking\b)"
+)
+_MY = re.compile(
+    r"\bmy (?P<thing>[\w'-]+(?: [\w'-]+){0,4}?) (?P<verb>is|are|was|were)(?P<named> called| named)? (?P<value>.+?)"
+    + _END,
+    re.IGNORECASE,
+)
+_NOT_NAME = re.compile(
+    rf"\bmy name (?:isn't|is not) \w+[,.;]? (?:but |it's |it is |i'm |i am |my name is ){_NAME}", re.IGNORECASE
+)
+_CORRECTION = re.compile(
+    (
+        r"^(?:no|nope|actually|sorry|wait|i mean|i meant|correction)[,. ]+(?:no[, ]+)?(?:i meant "
+        r"|i mean |it is |it's |make that |that's |rather )*(?P<value>[^?]{1,60}?)[.!]?$"
+    ),
+    re.IGNORECASE,
+)
+_FORGET = re.compile(
+    r"^(?:please )?forget (?:my (?P<thing>[\w' ]+?)|(?P<all>everything|all (?:of )?(?:that|it)))[.!]?$", re.IGNORECASE
+)
 
 
 def is_question(text: str) -> bool:
     """Whether it asks: a question mark, or a question's first word."""
     return text.rstrip().endswith("?") or bool(
-        re.match(r"(?:what|who|whose|where|when|why|how|which|do|does|did|can|could|is|are|am|will|would|should|have|has|tell me)\b", plain(text))
+        re.match(
+            (
+                r"(?:what|who|whose|where|when|why|how|which|do|does|did|can|could|is|are|am|will|would"
+                r"|should|have|has|tell me)\b"
+            ),
+            plain(text),
+        )
     )
 
 
@@ -97,9 +207,21 @@ def facts_in(text: str) -> list[Fact]:
             value = match["value"].strip(" ,.")
             verb = match.groupdict().get("verb") or ""
             if value and not re.match(r"(?:to know|to ask|you to|it|that|this|if)\b", value.lower()):
-                found.append(Fact(tuple(stem(word) for word in key.split()), value, spoken.format(turn_around(value), verb=verb.lower())))
+                found.append(
+                    Fact(
+                        tuple(stem(word) for word in key.split()),
+                        value,
+                        spoken.format(turn_around(value), verb=verb.lower()),
+                    )
+                )
     if match := _PET.search(text):
-        found.append(Fact(_key(match["thing"]), match["value"].strip(), f"your {match['thing'].strip()} is called {match['value'].strip()}"))
+        found.append(
+            Fact(
+                _key(match["thing"]),
+                match["value"].strip(),
+                f"your {match['thing'].strip()} is called {match['value'].strip()}",
+            )
+        )
     elif match := _HAVE.search(text):
         value = match["value"].strip(" ,.")
         found.append(Fact(("hav", *_key(value)[-2:]), value, f"you have {turn_around(value)}"))
@@ -109,7 +231,7 @@ def facts_in(text: str) -> list[Fact]:
 
 
 def remembered(turns: Sequence[str]) -> list[Fact]:
-    """All facts of the user's turns, later ones replacing earlier ones of the same key, corrections and "forget" obeyed."""
+    """All facts of the user's turns; later ones replace earlier ones, corrections and "forget" are obeyed."""
     facts: dict[tuple[str, ...], Fact] = {}
     last: Fact | None = None
     for text in turns[-200:]:
@@ -139,11 +261,15 @@ def told_last(turns: Sequence[str]) -> Fact | None:
 
 def _slot_of(fact: Fact) -> tuple[str, ...]:
     """Likes and possessions add up; everything else replaces what it was before."""
-    return (*fact.key, fact.value.lower()) if fact.key[:1] in (("lik",), ("hat",), ("hav",), ("like",), ("hate",)) else fact.key
+    return (
+        (*fact.key, fact.value.lower())
+        if fact.key[:1] in (("lik",), ("hat",), ("hav",), ("like",), ("hate",))
+        else fact.key
+    )
 
 
 def correction(text: str, fact: Fact) -> Fact | None:
-    """ "No, it's Hannah" right after a fact was told."""
+    """Read "No, it's Hannah" right after a fact was told."""
     match = _CORRECTION.match(tidy(text)[:120])
     if match is None or len(match["value"].split()) > 5 or is_question(match["value"]):
         return None
@@ -162,20 +288,39 @@ def acknowledge(facts: Sequence[Fact], turn: int) -> str:
         rest = f" And {join([other.spoken for other in facts[1:]])}. I will remember that." if len(facts) > 1 else ""
         return f"Nice to meet you, {fact.value}.{rest}"
     told = join([other.spoken for other in facts])
-    return (f"All right, {told}. I will remember that.", f"Good to know: {told}.", f"I see, {told}. I will keep that in mind.")[turn % 3]
+    return (
+        f"All right, {told}. I will remember that.",
+        f"Good to know: {told}.",
+        f"I see, {told}. I will keep that in mind.",
+    )[turn % 3]
 
 
-_ASK_NAME = re.compile(r"(?:what is my (?:first |full )?name|what my (?:first )?name is|who am i|what am i called|my name|(?:what is|say) my name again|what did i say my name (?:is|was))(?: again| now)?")
-_ASK_MY = re.compile(r"(?:what|who|where|when|which)(?: (?:color|day|time|one|food|kind))? (?:is|are|was|were) my (?P<thing>[\w' ]{1,60}?)(?: again| called| named|'s name)?")
-_TOLD_MY = re.compile(r"(?:what|who|where|when) (?:did i (?:say|tell you)(?: that)? )?my (?P<thing>[\w' ]{1,60}?)(?: (?:is|are|was|were)(?: called)?)?(?: again)?")
+_ASK_NAME = re.compile(
+    r"(?:what is my (?:first |full )?name|what my (?:first )?name is|who am i|what am i called"
+    r"|my name|(?:what is|say) my name again|what did i say my name (?:is|was))(?: again| now)?"
+)
+_ASK_MY = re.compile(
+    r"(?:what|who|where|when|which)(?: (?:color|day|time|one|food|kind))? (?:is|are|was|were) "
+    r"my (?P<thing>[\w' ]{1,60}?)(?: again| called| named|'s name)?"
+)
+_TOLD_MY = re.compile(
+    r"(?:what|who|where|when) (?:did i (?:say|tell you)(?: that)? )?my (?P<thing>[\w' "
+    r"]{1,60}?)(?: (?:is|are|was|were)(?: called)?)?(?: again)?"
+)
 _ASK_OTHER: tuple[tuple[str, str], ...] = (
-    (r"how old am i|what is my age", "old"), (r"where do i live|what city do i live in|which city do i live in|where is my home", "liv"),
-    (r"where (?:am i|do i come) from", "from"), (r"where do i work|what do i do(?: for a living)?|what is my job", "work"),
+    (r"how old am i|what is my age", "old"),
+    (r"where do i live|what city do i live in|which city do i live in|where is my home", "liv"),
+    (r"where (?:am i|do i come) from", "from"),
+    (r"where do i work|what do i do(?: for a living)?|what is my job", "work"),
     (r"(?:when|where) was i born", "born"), (r"what do i (?:like|love|enjoy|prefer)(?: (?:to )?\w+)?", "like"),
-    (r"what do i (?:hate|dislike)|what do not i like", "hate"), (r"what am i allergic to|what are my allergies", "allergic"),
+    (r"what do i (?:hate|dislike)|what do not i like", "hate"),
+    (r"what am i allergic to|what are my allergies", "allergic"),
     (r"what do i have|do i have (?P<thing>.+)|how many (?P<count>.+) do i have", "hav"),
 )  # fmt: skip
-_ASK_ALL = re.compile(r"what do you (?:know|remember)(?: about me)?|what have i told you(?: about (?:me|myself))?|what did i tell you(?: about (?:me|myself))?|tell me what you know about me")
+_ASK_ALL = re.compile(
+    r"what do you (?:know|remember)(?: about me)?|what have i told you(?: about (?:me|myself))?"
+    r"|what did i tell you(?: about (?:me|myself))?|tell me what you know about me"
+)
 
 
 def answer_fact(line: str, facts: Sequence[Fact]) -> str | None:
@@ -208,7 +353,9 @@ def _about(thing: str, facts: Sequence[Fact]) -> str | None:
     if not key:
         return None
     exact = [fact for fact in facts if fact.key == key]
-    near = exact or [fact for fact in facts if set(key) <= set(fact.key) or (set(fact.key) <= set(key) and fact.key != ("name",))]
+    near = exact or [
+        fact for fact in facts if set(key) <= set(fact.key) or (set(fact.key) <= set(key) and fact.key != ("name",))
+    ]
     if near:
         return as_sentence(near[-1].spoken)
     return f"You have not told me your {thing} yet." if len(thing.split()) <= 4 else None

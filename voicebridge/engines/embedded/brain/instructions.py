@@ -14,7 +14,10 @@ _QUOTED = r"(?:\"(?P<q1>[^\"]{1,800})\"|(?<!\w)'(?P<q2>(?:[^']|'(?=\w)){1,800})'
 _VALUE = rf"\s*:?\s*(?:{_QUOTED}|(?P<bare>[^\n\"]{{1,400}}?)(?=[.!?]?\s*$|[.!?]\s|\n))"
 _LANGUAGES = "|".join(NAMES)
 _WORD = r"(?:the (?:exact )?(?:words?|phrase|sentence|text|message|following|line) )?"
-_WHOM = r"(?: to)?(?: the| your| each| every| all| a)? ?(?:users?|callers?|customers?|visitors?|guests?|them|everyone|people|person)?"
+_WHOM = (
+    r"(?: to)?(?: the| your| each| every| all| a)? ?(?:users?|callers?|customers?|visitors?"
+    r"|guests?|them|everyone|people|person)?"
+)
 
 
 @dataclass(slots=True)
@@ -68,14 +71,17 @@ def _read(text: str, found: Directives) -> None:
         text = reader(text, found)
     lowered = text.lower()
     if re.search(
-        r"\b(?:be|keep|stay|answers?|respon(?:d|ses?)|repl(?:y|ies)|very|speak)\b[^.\n]*\b(?:brief|briefly|short|concise|concisely|terse|succinct)\b"
+        r"\b(?:be|keep|stay|answers?|respon(?:d|ses?)|repl(?:y|ies)|very|speak)\b[^.\n]*\b(?:brief"
+        r"|briefly|short|concise|concisely|terse|succinct)\b"
         r"|\bone (?:short )?sentence\b|\bin (?:a )?few words\b",
         lowered,
     ):
         found.brief = True
     if re.search(r"\bask\b[^.\n]{0,40}\bname\b|\bfind out\b[^.\n]{0,30}\bname\b", lowered):
         found.ask_name = True
-    if match := re.search(rf"\b(?:speak|talk|answer|respond|reply|converse|communicate|write)\b[^.\n]{{0,30}}?\b({_LANGUAGES})\b", lowered):
+    if match := re.search(
+        rf"\b(?:speak|talk|answer|respond|reply|converse|communicate|write)\b[^.\n]{{0,30}}?\b({_LANGUAGES})\b", lowered
+    ):
         found.language = NAMES[match[1]]
     _read_persona(text, found)
     _read_statements(text, found)
@@ -84,9 +90,12 @@ def _read(text: str, found: Directives) -> None:
 def _say_now(text: str, found: Directives) -> str | None:
     """The whole instruction is "Say …": that is the answer, whatever the user said."""
     match = re.match(
-        r"(?:please |now |just )*(?P<verb>say|speak|announce|pronounce|repeat|read(?: aloud| out(?: loud)?)?)(?P<exact>(?: exactly| only| just| verbatim| aloud"
-        r"| out loud| this| (?:the )?following(?: words?| text| sentence| phrase)?| the (?:words?|phrase|sentence|text)|,? word for word)*)"
-        r"(?: to (?:the |your )?(?:user|caller|customer|them))?(?:,? (?:and )?nothing else)?(?P<colon>\s*:)?\s*(?P<rest>\S.*)$",
+        r"(?:please |now |just )*(?P<verb>say|speak|announce|pronounce|repeat|read(?: aloud| "
+        r"out(?: loud)?)?)(?P<exact>(?: exactly| only| just| verbatim| aloud"
+        r"| out loud| this| (?:the )?following(?: words?| text| sentence| phrase)?| the (?:words?"
+        r"|phrase|sentence|text)|,? word for word)*)"
+        r"(?: to (?:the |your )?(?:user|caller|customer|them))?(?:,? (?:and )?nothing "
+        r"else)?(?P<colon>\s*:)?\s*(?P<rest>\S.*)$",
         text,
         re.IGNORECASE | re.DOTALL,
     )
@@ -96,7 +105,11 @@ def _say_now(text: str, found: Directives) -> str | None:
     quoted = re.match(_QUOTED, rest)
     found.say_exactly = True
     if quoted:
-        return None if re.match(r"[\s,]*(?:at the (?:end|beginning|start)|first|when|if|after|before)\b", rest[quoted.end() :]) else quoted[1] or quoted[2]
+        return (
+            None
+            if re.match(r"[\s,]*(?:at the (?:end|beginning|start)|first|when|if|after|before)\b", rest[quoted.end() :])
+            else quoted[1] or quoted[2]
+        )
     if match["exact"].strip() or match["colon"]:
         return rest.strip("\"'")
     found.say_exactly = False
@@ -105,15 +118,26 @@ def _say_now(text: str, found: Directives) -> str | None:
 
 def _say_loosely(rest: str, found: Directives) -> str | None:
     first = sentences(rest)[0] if sentences(rest) else rest
-    bare = re.sub(r"\s+(?:to|for) (?:the |our |your )?(?:users?|callers?|customers?|visitors?|them|everyone).*$", "", first, flags=re.IGNORECASE).strip(" .!")
-    if match := re.match(rf"(?:hello|hi|good (?:morning|day|evening|afternoon)|welcome)\b(?:.*\bin ({_LANGUAGES})\b)?", bare, re.IGNORECASE):
+    bare = re.sub(
+        r"\s+(?:to|for) (?:the |our |your )?(?:users?|callers?|customers?|visitors?|them|everyone).*$",
+        "",
+        first,
+        flags=re.IGNORECASE,
+    ).strip(" .!")
+    if match := re.match(
+        rf"(?:hello|hi|good (?:morning|day|evening|afternoon)|welcome)\b(?:.*\bin ({_LANGUAGES})\b)?",
+        bare,
+        re.IGNORECASE,
+    ):
         if match[1]:
             found.language = NAMES[match[1].lower()]
         found.only_greet = found.greet = True
         return None
     if re.match(r"(?:good)?bye|farewell", bare, re.IGNORECASE):
         return "Goodbye!"
-    if len(bare.split()) > 12 or re.match(r"(?:something|anything|what|how|an?|that|nothing|when|if|it|your|the)\b", bare, re.IGNORECASE):
+    if len(bare.split()) > 12 or re.match(
+        r"(?:something|anything|what|how|an?|that|nothing|when|if|it|your|the)\b", bare, re.IGNORECASE
+    ):
         return None
     return as_sentence(bare)
 
@@ -155,7 +179,10 @@ def _ask_user(words: str) -> str:
 
 def _read_edges(text: str, found: Directives) -> str:
     """First and last words of every answer."""
-    answers = r"(?: all| each| every| always)*(?: of)?(?: your| the)? ?(?:answers?|responses?|replies|reply|messages?|sentences?|turns?)[^.\"':\n]{0,30}?"
+    answers = (
+        r"(?: all| each| every| always)*(?: of)?(?: your| the)? ?(?:answers?|responses?|replies"
+        r"|reply|messages?|sentences?|turns?)[^.\"':\n]{0,30}?"
+    )
     for attribute, verbs, side in (
         ("prefix", "start|begin|open|prefix|preface", "beginning|start"),
         ("suffix", "end|finish|close|conclude", "end"),
@@ -165,7 +192,12 @@ def _read_edges(text: str, found: Directives) -> str:
             rf"\b(?:always )?(?:say|add|put|append|include) {_WORD}{_QUOTED} (?:at|to) the (?:{side})\b[^.\n]*",
         ):
             taken = _take(pattern, text)
-            if taken and taken[0] and (taken[1] or len(taken[0].split()) <= 8) and not re.match(r"(?:an?|your|their) ", taken[0].lower()):
+            if (
+                taken
+                and taken[0]
+                and (taken[1] or len(taken[0].split()) <= 8)
+                and not re.match(r"(?:an?|your|their) ", taken[0].lower())
+            ):
                 setattr(found, attribute, taken[0])
                 text = taken[2]
                 break
@@ -174,9 +206,15 @@ def _read_edges(text: str, found: Directives) -> str:
 
 def _read_exact(text: str, found: Directives) -> str:
     for pattern in (
-        r"\b(?:(?P<only>always|only|just|must) )?(?:answer|respond|reply)(?: to [\w ]{1,30}?| always| only| every time)? (?:with|by saying)"
-        rf"(?P<exactly>(?: exactly| only| just| nothing but)*) (?P<word>{_WORD}){_VALUE}",
-        rf"\b(?:only ever|always only|(?P<only>always|only)) say(?P<exactly>(?: exactly| only)*) (?P<word>{_WORD}){_VALUE}",
+        (
+            r"\b(?:(?P<only>always|only|just|must) )?(?:answer|respond|reply)(?: to [\w ]{1,30}?| "
+            r"always| only| every time)? (?:with|by saying)"
+            rf"(?P<exactly>(?: exactly| only| just| nothing but)*) (?P<word>{_WORD}){_VALUE}"
+        ),
+        (
+            rf"\b(?:only ever|always only|(?P<only>always|only)) say(?P<exactly>(?: exactly| only)*) "
+            rf"(?P<word>{_WORD}){_VALUE}"
+        ),
         rf"\b(?:answer|respond|reply) (?P<exactly>only )(?P<word>){_VALUE}",
         rf"\bsay (?P<exactly>exactly|only|nothing but) (?P<word>{_WORD}){_VALUE}",
     ):
@@ -196,33 +234,55 @@ def _literal(value: str) -> bool:
     if len(value.split()) > 8:
         return False
     return not re.match(
-        r"(?:in|an?|the|if|when|to|about|short|brief|json|facts?|questions?|what|that|how|please|one|two|at|sentences?|words|using|one-word|your|their|correct|true|simple|only)\b",
+        (
+            r"(?:in|an?|the|if|when|to|about|short|brief|json|facts?|questions?|what|that|how|please"
+            r"|one|two|at|sentences?|words|using|one-word|your|their|correct|true|simple|only)\b"
+        ),
         value.lower(),
     )
 
 
 def _read_greeting(text: str, found: Directives) -> str:
-    if match := re.search(rf"\b(?:greet\w*|welcome|say (?:hello|hi)|introduce yourself)\b[^.\n]*?\bin ({_LANGUAGES})\b", text, re.IGNORECASE):
+    if match := re.search(
+        rf"\b(?:greet\w*|welcome|say (?:hello|hi)|introduce yourself)\b[^.\n]*?\bin ({_LANGUAGES})\b",
+        text,
+        re.IGNORECASE,
+    ):
         found.greet, found.language = True, NAMES[match[1].lower()]
     for pattern in (
         rf"\b(?:greet|welcome){_WHOM}[\w ,]{{0,30}}?(?: with| by saying|:) ?{_WORD}{_VALUE}",
-        rf"\b(?:begin|start|open) (?:the |every |each |a )?(?:conversation|call|chat|session|dialogue)s? (?:with|by saying) {_WORD}{_VALUE}",
+        (
+            rf"\b(?:begin|start|open) (?:the |every |each |a )?(?:conversation|call|chat|session"
+            rf"|dialogue)s? (?:with|by saying) {_WORD}{_VALUE}"
+        ),
         rf"\byour (?:first|opening) (?:message|line|sentence|words|greeting) (?:is|are|must be|should be) {_VALUE}",
-        rf"\b(?:say|use) {_QUOTED},? (?:first|when the (?:call|conversation) (?:starts|begins)|at the (?:start|beginning) of the (?:call|conversation))",
+        (
+            rf"\b(?:say|use) {_QUOTED},? (?:first|when the (?:call|conversation) (?:starts|begins)|at "
+            rf"the (?:start|beginning) of the (?:call|conversation))"
+        ),
         rf"\b(?:use the greeting|greeting line|greeting) ?(?:is|:) ?{_VALUE}",
     ):
         taken = _take(pattern, text)
-        if taken and taken[0] and (taken[1] or not re.match(r"(?:an?|the|your|their|his|her|great|warm|some)\b", taken[0].lower())):
+        if (
+            taken
+            and taken[0]
+            and (taken[1] or not re.match(r"(?:an?|the|your|their|his|her|great|warm|some)\b", taken[0].lower()))
+        ):
             found.greet, found.greeting = True, taken[0]
             return taken[2]
-    if re.search(r"\b(?:greet|welcome)(?:ing)? (?:the|your|each|every|callers?|users?|customers?|them|people)\b", text, re.IGNORECASE):
+    if re.search(
+        r"\b(?:greet|welcome)(?:ing)? (?:the|your|each|every|callers?|users?|customers?|them|people)\b",
+        text,
+        re.IGNORECASE,
+    ):
         found.greet = True
     return text
 
 
 def _read_never(text: str, found: Directives) -> str:
     pattern = (
-        r"\b(?:never|do not|don't|avoid)(?: ever)? (?:mention(?:ing)?|say(?:ing)?|us(?:e|ing)|talk(?:ing)? about|speak(?:ing)? of|discuss(?:ing)?|reveal)"
+        r"\b(?:never|do not|don't|avoid)(?: ever)? (?:mention(?:ing)?|say(?:ing)?|us(?:e|ing)"
+        r"|talk(?:ing)? about|speak(?:ing)? of|discuss(?:ing)?|reveal)"
         r"(?: the (?:words?|names?|topics?))?\s+(?P<what>[^.\n;]{1,120})"
     )
     banned: list[str] = []
@@ -249,7 +309,8 @@ def _read_persona(text: str, found: Directives) -> None:
             found.name = match["name"]
             break
     role = re.search(
-        r"\b(?:[Yy]ou(?: are|'re)|[Aa]ct as|[Pp]retend to be)(?: [A-Z][\w-]*(?: [A-Z][\w-]*)?,)? (?P<role>(?:an?|the) [^.,;!?\n]{2,80}?)"
+        r"\b(?:[Yy]ou(?: are|'re)|[Aa]ct as|[Pp]retend to be)(?: [A-Z][\w-]*(?: [A-Z][\w-]*)?,)? "
+        r"(?P<role>(?:an?|the) [^.,;!?\n]{2,80}?)"
         r"(?=\s+(?:who|that|which|named|called|and)\b|[.,;!?\n]|$)",
         text,
     )
@@ -261,8 +322,17 @@ def _read_statements(text: str, found: Directives) -> None:
     """Sentences that tell something ("The shop opens at nine"), to be quoted when the user asks for it."""
     for sentence in sentences(text)[:80]:
         words = sentence.split()
-        told = re.search(r"\b(?:is|are|was|were|opens?|closes?|costs?|has|have|can|starts?|ends?|offers?|sells?|includes?|takes?|lasts?)\b", sentence)
-        order = re.match(r"(?:you|your|be|always|never|do|don't|if|when|please|keep|use|answer|ask|say|greet|speak|respond)\b", sentence.lower())
+        told = re.search(
+            (
+                r"\b(?:is|are|was|were|opens?|closes?|costs?|has|have|can|starts?|ends?|offers?|sells?"
+                r"|includes?|takes?|lasts?)\b"
+            ),
+            sentence,
+        )
+        order = re.match(
+            r"(?:you|your|be|always|never|do|don't|if|when|please|keep|use|answer|ask|say|greet|speak|respond)\b",
+            sentence.lower(),
+        )
         secret = re.search(r"\b(?:secret|confidential|password|internal)\b", sentence.lower())
         if told and not order and not secret and 3 <= len(words) <= 40:
             found.statements.append(sentence)

@@ -12,24 +12,44 @@ from voicebridge.engines.embedded.brain.words import as_sentence, join, stems, t
 
 _SAY = r"(?:say|said|ask|asked|tell you|told you|want|wanted|mention|mentioned)"
 _I_LAST = re.compile(
-    r"(?:what (?:did|have) i (?:just )?(?:say|said|ask|asked|tell you|told you)(?: to you)?(?: just now| just| before| last| a moment ago| earlier| right now)?"
-    r"|what was (?:the )?last thing i (?:said|asked)(?: you)?|what was my (?:last|previous) (?:question|message|sentence)|repeat what i (?:just )?said"
+    r"(?:what (?:did|have) i (?:just )?(?:say|said|ask|asked|tell you|told you)(?: to you)?(?: "
+    r"just now| just| before| last| a moment ago| earlier| right now)?"
+    r"|what was (?:the )?last thing i (?:said|asked)(?: you)?|what was my (?:last|previous) "
+    r"(?:question|message|sentence)|repeat what i (?:just )?said"
     r"|can you repeat what i said|what i (?:just )?said|the last thing i (?:said|asked))"
 )
-_I_BEFORE = re.compile(r"(?:and )?what (?:did i (?:say|ask)|was) before that|what did i say before(?: that)?|and before that")
+_I_BEFORE = re.compile(
+    r"(?:and )?what (?:did i (?:say|ask)|was) before that|what did i say before(?: that)?|and before that"
+)
 _I_FIRST = re.compile(
-    r"(?:what (?:was|is) )?(?:the|my) (?:very )?first (?:thing|question|message|sentence)(?: (?:that )?i (?:said|asked|told you)(?: you)?)?"
+    r"(?:what (?:was|is) )?(?:the|my) (?:very )?first (?:thing|question|message|sentence)(?: "
+    r"(?:that )?i (?:said|asked|told you)(?: you)?)?"
     r"|what did i (?:say|ask)(?: you)? (?:at )?(?:first|the beginning|the start)"
 )
 _YOU_LAST = re.compile(
-    r"(?:what did you (?:just )?say|what was that|(?:can you |could you )?(?:repeat|say) (?:that|it|this|your answer|the answer|the last answer|yourself|the question|what you (?:just )?said)(?: again)?"
-    r"|say (?:that|it) again|repeat|again|come again|pardon(?: me)?|what|excuse me|sorry what|i did not (?:hear|get|catch|understand) (?:that|you|it)"
-    r"|once more|what was your (?:last |previous )?answer|the last thing you said|what was the last thing you said|one more time)(?: just now| before)?"
+    r"(?:what did you (?:just )?say|what was that|(?:can you |could you )?(?:repeat|say) "
+    r"(?:that|it|this|your answer|the answer|the last answer|yourself|the question|what you "
+    r"(?:just )?said)(?: again)?"
+    r"|say (?:that|it) again|repeat|again|come again|pardon(?: me)?|what|excuse me|sorry what"
+    r"|i did not (?:hear|get|catch|understand) (?:that|you|it)"
+    r"|once more|what was your (?:last |previous )?answer|the last thing you said|what was the "
+    r"last thing you said|one more time)(?: just now| before)?"
 )
-_YOU_FIRST = re.compile(r"what (?:was|is) the first thing you said|what did you say (?:at )?first|your first (?:answer|sentence)")
-_HOW_MANY = re.compile(r"how many (?P<what>questions|things|times|messages)(?: have i| did i| i)? ?(?:asked|ask|said|say|told you|sent|spoken|talk)?.*")
-_TALKED = re.compile(r"what (?:have we|did we|are we|were we) (?:been )?(?:talk(?:ed|ing)?|speak(?:ing)?|discuss(?:ed|ing)?)(?: about)?(?: so far| until now)?|summarize (?:our|the|this) conversation|sum up our conversation")
-_ABOUT = re.compile(r"(?:what did i (?:say|tell you|mention)|did i (?:say|mention|tell you) (?:anything|something)) about (?P<topic>.+)")
+_YOU_FIRST = re.compile(
+    r"what (?:was|is) the first thing you said|what did you say (?:at )?first|your first (?:answer|sentence)"
+)
+_HOW_MANY = re.compile(
+    r"how many (?P<what>questions|things|times|messages)(?: have i| did i| i)? ?(?:asked|ask"
+    r"|said|say|told you|sent|spoken|talk)?.*"
+)
+_TALKED = re.compile(
+    r"what (?:have we|did we|are we|were we) (?:been )?(?:talk(?:ed|ing)?|speak(?:ing)?"
+    r"|discuss(?:ed|ing)?)(?: about)?(?: so far| until now)?|summarize (?:our|the|this) "
+    r"conversation|sum up our conversation"
+)
+_ABOUT = re.compile(
+    r"(?:what did i (?:say|tell you|mention)|did i (?:say|mention|tell you) (?:anything|something)) about (?P<topic>.+)"
+)
 _MENTION = re.compile(r"(?:did|have) i (?:say|said|mention|mentioned|ask|asked)(?: you)?(?: about)? (?P<topic>.+)")
 
 
@@ -43,12 +63,21 @@ def answer_memory(line: str, before: Sequence[Turn]) -> str | None:
         told = [text for text in mine if not _asks_memory(text)]
         return _quote("Before that, you said", told[-2]) if len(told) > 1 else "There was nothing before that."
     if _I_FIRST.fullmatch(line):
-        asked = next((text for text in mine if is_question(text)), None) if "ask" in line or "question" in line else None
+        asked = (
+            next((text for text in mine if is_question(text)), None) if "ask" in line or "question" in line else None
+        )
         first = asked or (mine[0] if mine else None)
-        return _quote("The first thing you asked was" if asked else "The first thing you said was", first) if first else "This is the first thing you have said."
+        return (
+            _quote("The first thing you asked was" if asked else "The first thing you said was", first)
+            if first
+            else "This is the first thing you have said."
+        )
     if _YOU_LAST.fullmatch(line):
-        return yours[-1] if yours and "say" not in line.split()[:4][-1:] and not line.startswith("what did") else (
-            _quote("I said", yours[-1]) if yours else "I have not said anything yet.")  # fmt: skip
+        return (
+            yours[-1]
+            if yours and "say" not in line.split()[:4][-1:] and not line.startswith("what did")
+            else (_quote("I said", yours[-1]) if yours else "I have not said anything yet.")
+        )
     if _YOU_FIRST.fullmatch(line):
         return _quote("The first thing I said was", yours[0]) if yours else "I have not said anything yet."
     return _answer_counts(line, mine)
@@ -65,7 +94,10 @@ def _answer_counts(line: str, mine: list[str]) -> str | None:
     if _TALKED.fullmatch(line):
         if not mine:
             return "We have only just begun."
-        return f"{'You said, in order' if len(mine) > 1 else 'You said'}: {join([_short(text) for text in mine[-6:]], 'and then')}."
+        return (
+            f"{'You said, in order' if len(mine) > 1 else 'You said'}: "
+            f"{join([_short(text) for text in mine[-6:]], 'and then')}."
+        )
     if match := _ABOUT.fullmatch(line) or _MENTION.fullmatch(line):
         return _on_topic(match["topic"], mine)
     return None

@@ -5,18 +5,54 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
-_SMALL = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
-    " eighteen nineteen"
-).split()
-_TENS = "zero ten twenty thirty forty fifty sixty seventy eighty ninety".split()
+_SMALL = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+]
+_TENS = ["zero", "ten", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
 _UNITS = {word: value for value, word in enumerate(_SMALL)} | {"oh": 0, "nought": 0}
 _TEN_VALUES = {word: 10 * value for value, word in enumerate(_TENS) if value >= 2} | {"fourty": 40}
 _SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "trillion": 10**12, "dozen": 12}
-_ORDINALS = (
-    "zeroth first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth"
-    " fifteenth sixteenth seventeenth eighteenth nineteenth"
-).split()
+_ORDINALS = [
+    "zeroth",
+    "first",
+    "second",
+    "third",
+    "fourth",
+    "fifth",
+    "sixth",
+    "seventh",
+    "eighth",
+    "ninth",
+    "tenth",
+    "eleventh",
+    "twelfth",
+    "thirteenth",
+    "fourteenth",
+    "fifteenth",
+    "sixteenth",
+    "seventeenth",
+    "eighteenth",
+    "nineteenth",
+]
 _ORDINAL_VALUES = {word: value for value, word in enumerate(_ORDINALS)} | {
     "twentieth": 20, "thirtieth": 30, "fortieth": 40, "fiftieth": 50, "hundredth": 100,
 }  # fmt: skip
@@ -75,7 +111,7 @@ _JOINS = frozenset((*_SCALES, "and"))
 
 
 def _joins(words: list[str], at: int) -> bool:
-    """ "hundred and five" is one number, "three and five" are two."""
+    """Whether "and" is inside a number: "hundred and five" is one number, "three and five" are two."""
     return at > 0 and words[at - 1] in _SCALES and at + 1 < len(words) and _below_hundred(words, at + 1) is not None
 
 
@@ -98,7 +134,9 @@ def read_number(words: list[str], at: int) -> tuple[Fraction, int] | None:
     """The number that begins at `words[at]` (lower-case words) and the place after it, or None."""
     if at >= len(words):
         return None
-    if words[at] in ("half", "quarter") or (words[at] in ("a", "one") and words[at + 1 : at + 2] in (["half"], ["quarter"])):
+    if words[at] in ("half", "quarter") or (
+        words[at] in ("a", "one") and words[at + 1 : at + 2] in (["half"], ["quarter"])
+    ):
         place = at if words[at] in _PARTS else at + 1
         return _PARTS[words[place]], place + 1
     found = _whole(words, at)
@@ -137,7 +175,7 @@ def find_numbers(text: str) -> list[Fraction]:
 
 
 def read_ordinal(word: str) -> int | None:
-    """ "5th", "fifth", "twenty-first" -> 5, 5, 21."""
+    """The rank that a word names: "5th", "fifth", "twenty-first" -> 5, 5, 21."""
     word = word.lower().replace(" ", "-")
     match = re.fullmatch(r"(\d{1,3})(?:st|nd|rd|th)", word, re.ASCII)
     if match:
@@ -151,7 +189,7 @@ def read_ordinal(word: str) -> int | None:
 
 
 def say_ordinal(value: int) -> str:
-    """ "first", "second", … in words up to nineteen, then "21st"."""
+    """In words up to "nineteenth", then "21st"."""
     if 0 <= value < len(_ORDINALS):
         return _ORDINALS[value]
     ending = "th" if value % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(value % 10, "th")

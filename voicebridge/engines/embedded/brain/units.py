@@ -42,8 +42,14 @@ _AMOUNT = r"(?P<amount>[a-z0-9.,' -]+?)\s*(?:degrees? )?"
 _FORMS = tuple(
     re.compile(form.replace("AMOUNT", _AMOUNT).replace("FROM", f"(?P<a>{_NAMES})").replace("TO", f"(?P<b>{_NAMES})"))
     for form in (
-        r"(?:convert|change|turn|what is|how much is|and|what about|how about)? ?AMOUNT(?:FROM) (?:to|in|into|as) (?:degrees? )?(?:TO)",
-        r"(?:and )?how many (?:TO) (?:are|is|are there|is there|make|fit|do)? ?(?:there )?(?:in|are in|equal)? ?AMOUNT(?:FROM)",
+        (
+            r"(?:convert|change|turn|what is|how much is|and|what about|how about)? ?AMOUNT(?:FROM) "
+            r"(?:to|in|into|as) (?:degrees? )?(?:TO)"
+        ),
+        (
+            r"(?:and )?how many (?:TO) (?:are|is|are there|is there|make|fit|do)? ?(?:there )?(?:in"
+            r"|are in|equal)? ?AMOUNT(?:FROM)"
+        ),
     )
 )
 

@@ -9,29 +9,52 @@ from voicebridge.engines.embedded.brain.numbers import number_words, read_number
 from voicebridge.engines.embedded.brain.words import as_sentence, core, tidy
 
 _MOST_COUNTED = 200
-_SPELL = re.compile(r"(?:how (?:do|would) you spell|spell(?: out)?|how is(?=.* spel(?:led|t)$))(?: me)?(?: the (?:word|name))? (?P<word>[\w' -]{1,60}?)(?: spelled| spelt| letter by letter| slowly)?")
-_LETTERS = re.compile(r"how many (?P<what>letters|characters|vowels|words) (?:are|does|is)?(?: there)? ?(?:in |has )?(?:the word |the sentence )?(?P<word>.+?)(?: have| has)?")
+_SPELL = re.compile(
+    r"(?:how (?:do|would) you spell|spell(?: out)?|how is(?=.* spel(?:led|t)$))(?: me)?(?: the "
+    r"(?:word|name))? (?P<word>[\w' -]{1,60}?)(?: spelled| spelt| letter by letter| slowly)?"
+)
+_LETTERS = re.compile(
+    r"how many (?P<what>letters|characters|vowels|words) (?:are|does|is)?(?: there)? ?(?:in "
+    r"|has )?(?:the word |the sentence )?(?P<word>.+?)(?: have| has)?"
+)
 _LETTER = re.compile(r"how many (?P<letter>[a-z])(?:'?s)? (?:are|is)? ?(?:there )?in (?:the word )?(?P<word>[\w-]+)")
-_BACKWARDS = re.compile(r"(?:say|spell|reverse|what is)(?: the word)? (?P<word>[\w-]{1,40}) (?:backwards?|in reverse|reversed)|reverse (?:the word )?(?P<other>[\w-]{1,40})|spell (?P<third>[\w-]+) backwards?")
-_COUNT = re.compile(r"count(?: me)?(?P<down> (?:down|backwards?))?(?: from (?P<first>.+?))?(?:(?P<down2> backwards?| down))?(?: (?:up )?to (?P<last>.+?))?(?: by (?P<step>.+?)s?)?(?: slowly| out loud| aloud)?")
+_BACKWARDS = re.compile(
+    r"(?:say|spell|reverse|what is)(?: the word)? (?P<word>[\w-]{1,40}) (?:backwards?|in "
+    r"reverse|reversed)|reverse (?:the word )?(?P<other>[\w-]{1,40})|spell (?P<third>[\w-]+) "
+    r"backwards?"
+)
+_COUNT = re.compile(
+    r"count(?: me)?(?P<down> (?:down|backwards?))?(?: from (?P<first>.+?))?(?:(?P<down2> "
+    r"backwards?| down))?(?: (?:up )?to (?P<last>.+?))?(?: by (?P<step>.+?)s?)?(?: slowly| out "
+    r"loud| aloud)?"
+)
 _ALPHABET = re.compile(r"(?:say|recite|tell me|sing|what is|give me) (?:the )?(?:alphabet|a b c|abc)")
 _ECHO = re.compile(
-    r"(?:(?:hey|hi|hello|okay|ok|now|please|and|then|so)[, ]+)*(?:(?:can|could|would|will) you (?:please )?|i want you to |i'd like you to )?(?:please |just |simply )*"
-    r"(?:(?P<exact>(?:say|repeat|speak|answer|reply|respond)(?: with)?(?: exactly| precisely| only| just| the following| the words?| the phrase| the sentence| this)+)"
-    r"|(?P<after>repeat after me|say after me|repeat the (?:words?|sentence|phrase)|repeat the following|echo)|(?P<say>say|repeat))"
+    r"(?:(?:hey|hi|hello|okay|ok|now|please|and|then|so)[, ]+)*(?:(?:can|could|would|will) you "
+    r"(?:please )?|i want you to |i'd like you to )?(?:please |just |simply )*"
+    r"(?:(?P<exact>(?:say|repeat|speak|answer|reply|respond)(?: with)?(?: exactly| precisely| "
+    r"only| just| the following| the words?| the phrase| the sentence| this)+)"
+    r"|(?P<after>repeat after me|say after me|repeat the (?:words?|sentence|phrase)|repeat the "
+    r"following|echo)|(?P<say>say|repeat))"
     r"(?:\s*[:,]\s*|\s+)(?P<rest>.+)$",
     re.IGNORECASE | re.DOTALL,
 )
 _NOT_ECHO = re.compile(
-    r"(?:that|it|this|what|yourself|something|anything|your|my name|the (?:alphabet|last|question|answer)|again|more|how|when|if|who|where|why|nothing|again please"
+    r"(?:that|it|this|what|yourself|something|anything|your|my name|the (?:alphabet|last"
+    r"|question|answer)|again|more|how|when|if|who|where|why|nothing|again please"
     r"|\w+ backwards?|\w+ in (?:reverse|spanish|french|german|chinese|italian|japanese))\b",
     re.IGNORECASE,
 )
-_ROLL = re.compile(r"(?:roll|throw)(?: a| the| one| two)? ?(?:die|dice|dices)|(?:flip|toss|throw)(?: a| the)? coin|heads or tails|(?:pick|choose|give me|think of|tell me|name) a (?:random )?number(?: between (?P<low>.+) and (?P<high>.+)| from (?P<from>.+) to (?P<to>.+))?|give me a random number")
+_ROLL = re.compile(
+    r"(?:roll|throw)(?: a| the| one| two)? ?(?:die|dice|dices)|(?:flip|toss|throw)(?: a| the)? "
+    r"coin|heads or tails|(?:pick|choose|give me|think of|tell me|name) a (?:random "
+    r")?number(?: between (?P<low>.+) and (?P<high>.+)| from (?P<from>.+) to (?P<to>.+))?|give "
+    r"me a random number"
+)
 
 
 def answer_wordplay(text: str, earlier: int, own_name: str) -> str | None:
-    """A spoken answer, or None. `earlier` counts the turns before; `own_name` is what "my name" stands for in spelling."""
+    """A spoken answer, or None. `earlier` counts the turns before; `own_name` is for "spell my name"."""
     line = core(text)[:400]
     if match := _BACKWARDS.fullmatch(line):
         word = match["word"] or match["other"] or match["third"]
@@ -41,7 +64,10 @@ def answer_wordplay(text: str, earlier: int, own_name: str) -> str | None:
         return _spell(match["word"], own_name)
     if match := _LETTER.fullmatch(line):
         count = match["word"].count(match["letter"])
-        return f"There {'is' if count == 1 else 'are'} {say_number(count)} {match['letter'].upper()}{'' if count == 1 else 's'} in {match['word']}."
+        return (
+            f"There {'is' if count == 1 else 'are'} {say_number(count)} "
+            f"{match['letter'].upper()}{'' if count == 1 else 's'} in {match['word']}."
+        )
     if match := _LETTERS.fullmatch(line):
         return _letters(match["what"], match["word"])
     if _ALPHABET.fullmatch(line):
@@ -60,7 +86,10 @@ def _spell(word: str, own_name: str) -> str | None:
         word = own_name.lower()
     if word in ("it", "that", "this", "better", "correctly"):
         return None
-    letters = ["space" if char == " " else "apostrophe" if char == "'" else "hyphen" if char == "-" else char.upper() for char in word]
+    letters = [
+        "space" if char == " " else "apostrophe" if char == "'" else "hyphen" if char == "-" else char.upper()
+        for char in word
+    ]
     return f"{word.capitalize()}: {', '.join(letters)}."
 
 
@@ -101,7 +130,9 @@ def _count(got: dict[str, str | None]) -> str | None:
     values = list(range(first, last + 1, step)) if first <= last else list(range(first, last - 1, -step))
     cut = len(values) > _MOST_COUNTED
     spoken = ", ".join(say_number(Fraction(value)) for value in values[:_MOST_COUNTED])
-    return as_sentence(spoken) + (f" That is as far as I count at once. There are {say_number(len(values))} numbers." if cut else "")
+    return as_sentence(spoken) + (
+        f" That is as far as I count at once. There are {say_number(len(values))} numbers." if cut else ""
+    )
 
 
 def _pick(line: str, match: re.Match[str], earlier: int) -> str:

@@ -17,13 +17,120 @@ _SPELLINGS = {
     "ok": "okay", "gonna": "going to", "wanna": "want to", "gimme": "give me", "pls": "please", "thanx": "thanks",
 }  # fmt: skip
 _ENDINGS = (("n't", " not"), ("'re", " are"), ("'m", " am"), ("'ve", " have"), ("'ll", " will"), ("'d", " would"))
-_IS_AFTER = frozenset("what who where when how that it there he she here name why which".split())
+_IS_AFTER = frozenset(
+    ["what", "who", "where", "when", "how", "that", "it", "there", "he", "she", "here", "name", "why", "which"]
+)
 STOPWORDS = frozenset(
-    "a an the i me my we our you your he she it its they them this that these those is am are was were be been being do"
-    " does did have has had will would can could shall should may might must of to in on at by for with from as and or"
-    " but if so than then there here what which who whom when where why how not no yes please just about into over some"
-    " any all also too very let us tell give want need like know say get got go okay hey hi hello well um uh now"
-    " right up out off".split()
+    [
+        "a",
+        "an",
+        "the",
+        "i",
+        "me",
+        "my",
+        "we",
+        "our",
+        "you",
+        "your",
+        "he",
+        "she",
+        "it",
+        "its",
+        "they",
+        "them",
+        "this",
+        "that",
+        "these",
+        "those",
+        "is",
+        "am",
+        "are",
+        "was",
+        "were",
+        "be",
+        "been",
+        "being",
+        "do",
+        "does",
+        "did",
+        "have",
+        "has",
+        "had",
+        "will",
+        "would",
+        "can",
+        "could",
+        "shall",
+        "should",
+        "may",
+        "might",
+        "must",
+        "of",
+        "to",
+        "in",
+        "on",
+        "at",
+        "by",
+        "for",
+        "with",
+        "from",
+        "as",
+        "and",
+        "or",
+        "but",
+        "if",
+        "so",
+        "than",
+        "then",
+        "there",
+        "here",
+        "what",
+        "which",
+        "who",
+        "whom",
+        "when",
+        "where",
+        "why",
+        "how",
+        "not",
+        "no",
+        "yes",
+        "please",
+        "just",
+        "about",
+        "into",
+        "over",
+        "some",
+        "any",
+        "all",
+        "also",
+        "too",
+        "very",
+        "let",
+        "us",
+        "tell",
+        "give",
+        "want",
+        "need",
+        "like",
+        "know",
+        "say",
+        "get",
+        "got",
+        "go",
+        "okay",
+        "hey",
+        "hi",
+        "hello",
+        "well",
+        "um",
+        "uh",
+        "now",
+        "right",
+        "up",
+        "out",
+        "off",
+    ]
 )
 
 
@@ -57,10 +164,12 @@ def plain(text: str) -> str:
 
 
 _LEAD = re.compile(
-    r"^(?:(?:hello|hi|hey|okay|alright|all right|well|um+|uh+|er+|ah|oh|so|now|please|sorry|excuse me|great|good|cool|nice"
+    r"^(?:(?:hello|hi|hey|okay|alright|all right|well|um+|uh+|er+|ah|oh|so|now|please|sorry"
+    r"|excuse me|great|good|cool|nice"
     r"|thanks|thank you|yes|yeah|sure|listen|actually|then|but"
     r"|(?:can|could|would|will) you(?: please)?|i (?:want|need|would like) you to|i (?:want|would like) to know"
-    r"|(?:please )?tell me(?! (?:a|an|another|about|something)\b)|do you (?:know|happen to know|remember)|let us|go ahead and"
+    r"|(?:please )?tell me(?! (?:a|an|another|about|something)\b)|do you (?:know|happen to know"
+    r"|remember)|let us|go ahead and"
     r"|i wonder|i was wondering|may i ask|can i ask you|just|quickly)\s+)+(?=\S)"
 )
 _TAIL = re.compile(r"(?:\s+(?:please|thanks|thank you|for me|right now|again please|if you can|will you|would you))+$")
@@ -119,7 +228,7 @@ def as_sentence(text: str) -> str:
 
 
 def join(parts: list[str], word: str = "and") -> str:
-    """ "a", "a and b", "a, b and c"."""
+    """One text of several: "a", "a and b", "a, b and c"."""
     if len(parts) < 2:
         return "".join(parts)
     return f"{', '.join(parts[:-1])} {word} {parts[-1]}"

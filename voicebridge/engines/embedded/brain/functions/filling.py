@@ -14,7 +14,21 @@ from voicebridge.engines.embedded.brain.functions.values import Several, find_va
 from voicebridge.engines.embedded.brain.functions.wording import Wording
 
 # The order matters: what is recognisable by form is taken before what is recognised by its place in the sentence.
-_ORDER = ("email", "phone", "url", "duration", "datetime", "date", "time", "enum", "code", "number", "place", "person", "boolean")
+_ORDER = (
+    "email",
+    "phone",
+    "url",
+    "duration",
+    "datetime",
+    "date",
+    "time",
+    "enum",
+    "code",
+    "number",
+    "place",
+    "person",
+    "boolean",
+)
 _MOST_CALLS = 5
 
 
@@ -42,20 +56,26 @@ def fill(function: Function, text: str, now: datetime | None) -> Filled:
     return settle(function, values)
 
 
-def answer(function: Function, slot: Slot, text: str, now: datetime | None, values: dict[str, Any]) -> dict[str, Any] | None:
-    """`values` with the answer to the question for `slot`, and with what else the answer names; None if it names nothing."""
+def answer(
+    function: Function, slot: Slot, text: str, now: datetime | None, values: dict[str, Any]
+) -> dict[str, Any] | None:
+    """`values` with the answer to the question for `slot` and what else it names; None if it names nothing."""
     wording = Wording(text, now)
     found = _one(function, slot, wording, alone=True)
     if found is None:
         return None
     more: dict[str, Any] = {}
-    others = tuple(other for other in function.slots if other.name not in values and other != slot and other.role not in ("text", "thing"))
+    others = tuple(
+        other
+        for other in function.slots
+        if other.name not in values and other != slot and other.role not in ("text", "thing")
+    )
     _fill_slots(function, others, wording, more)
     return {**values, **more, slot.name: found}
 
 
 def amend(function: Function, text: str, now: datetime | None, values: dict[str, Any]) -> dict[str, Any] | None:
-    """ "And in Rome?": `values` of the last call with what the follow-up replaces; None if it replaces nothing."""
+    """Read "and in Rome?": `values` of the last call with what the follow-up replaces; None if it replaces nothing."""
     wording = Wording(text, now)
     fresh: dict[str, Any] = {}
     _fill_slots(function, tuple(slot for slot in function.slots if slot.role not in ("text", "thing")), wording, fresh)
@@ -89,7 +109,11 @@ def to_json(values: dict[str, Any]) -> str:
 def _fill_slots(function: Function, slots: tuple[Slot, ...], wording: Wording, values: dict[str, Any]) -> None:
     for early in (quoted, _early_cue):
         for slot in slots:
-            if slot.name not in values and slot.role in ("text", "thing") and (found := early(slot, wording)) is not None:
+            if (
+                slot.name not in values
+                and slot.role in ("text", "thing")
+                and (found := early(slot, wording)) is not None
+            ):
                 values[slot.name] = [found] if slot.many and not isinstance(found, list) else found
     by_form = sorted((slot for slot in slots if slot.role in _ORDER), key=_rank)
     for slot in by_form:
@@ -122,7 +146,9 @@ def _fill_free(function: Function, slots: tuple[Slot, ...], wording: Wording, va
     waiting = [slot for slot in free if slot.name not in values and not re.search(r"language|currency", slot.words)]
     main = [slot for slot in waiting if slot.required]
     if not any(slot.required for slot in slots):  # many schemas forget to say what is required
-        main = [slot for slot in waiting if not re.search(r"reason|note|comment|label|description|purpose", slot.words)][:1]
+        main = [
+            slot for slot in waiting if not re.search(r"reason|note|comment|label|description|purpose", slot.words)
+        ][:1]
     for slot in main[:2]:
         found = remainder(function, slot, wording, alone=False)
         if found is not None:
@@ -136,7 +162,9 @@ def _one(function: Function, slot: Slot, wording: Wording, *, alone: bool) -> An
         found = find_value(slot, wording, alone=alone)
     if found is not None or not alone or slot.kind not in ("string", "object"):
         return found
-    if slot.role in ("enum", "date", "time", "datetime", "email", "phone") and not (slot.role in ("date", "time", "datetime") and wording.now is None):
+    if slot.role in ("enum", "date", "time", "datetime", "email", "phone") and not (
+        slot.role in ("date", "time", "datetime") and wording.now is None
+    ):
         return None
     if slot.kind == "object":
         inner: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""Values of slots that take any words: by a cue ("saying …", "called …"), else what the rest of the utterance leaves."""
+"""Values of slots that take any words: by a cue ("saying …", "called …"), else what the utterance leaves."""
 
 from __future__ import annotations
 
@@ -10,42 +10,151 @@ from voicebridge.engines.embedded.brain.functions.wording import Wording
 from voicebridge.engines.embedded.brain.words import STOPWORDS, stem
 
 LANGUAGES = {
-    "english": "en", "spanish": "es", "french": "fr", "german": "de", "italian": "it", "portuguese": "pt", "dutch": "nl",
-    "chinese": "zh", "mandarin": "zh", "japanese": "ja", "korean": "ko", "russian": "ru", "arabic": "ar", "hindi": "hi",
-    "turkish": "tr", "polish": "pl", "swedish": "sv", "danish": "da", "norwegian": "no", "finnish": "fi", "greek": "el",
-    "czech": "cs", "hungarian": "hu", "ukrainian": "uk", "vietnamese": "vi", "thai": "th", "hebrew": "he", "latin": "la",
-}  # fmt: skip
+    "english": "en",
+    "spanish": "es",
+    "french": "fr",
+    "german": "de",
+    "italian": "it",
+    "portuguese": "pt",
+    "dutch": "nl",
+    "chinese": "zh",
+    "mandarin": "zh",
+    "japanese": "ja",
+    "korean": "ko",
+    "russian": "ru",
+    "arabic": "ar",
+    "hindi": "hi",
+    "turkish": "tr",
+    "polish": "pl",
+    "swedish": "sv",
+    "danish": "da",
+    "norwegian": "no",
+    "finnish": "fi",
+    "greek": "el",
+    "czech": "cs",
+    "hungarian": "hu",
+    "ukrainian": "uk",
+    "vietnamese": "vi",
+    "thai": "th",
+    "hebrew": "he",
+    "latin": "la",
+}
 _CURRENCIES = {
-    r"(?:us |american )?dollars?|usd|bucks": "USD", r"euros?|eur": "EUR", r"(?:british |sterling )?pounds?|gbp|quid": "GBP",
-    r"(?:japanese )?yen|jpy": "JPY", r"swiss francs?|chf|francs?": "CHF", r"(?:indian )?rupees?|inr": "INR",
-    r"(?:chinese )?yuan|cny|renminbi": "CNY", r"(?:mexican )?pesos?|mxn": "MXN", r"canadian dollars?|cad": "CAD",
-    r"australian dollars?|aud": "AUD", r"bitcoins?|btc": "BTC",
-}  # fmt: skip
+    r"(?:us |american )?dollars?|usd|bucks": "USD",
+    r"euros?|eur": "EUR",
+    r"(?:british |sterling )?pounds?|gbp|quid": "GBP",
+    r"(?:japanese )?yen|jpy": "JPY",
+    r"swiss francs?|chf|francs?": "CHF",
+    r"(?:indian )?rupees?|inr": "INR",
+    r"(?:chinese )?yuan|cny|renminbi": "CNY",
+    r"(?:mexican )?pesos?|mxn": "MXN",
+    r"canadian dollars?|cad": "CAD",
+    r"australian dollars?|aud": "AUD",
+    r"bitcoins?|btc": "BTC",
+}
 _REST = r"[:,]?\s+(.+)$"
 _CUES: tuple[tuple[str, tuple[str, ...]], ...] = (
-    (r"text|phrase|sentence|word|words", (
-        r"\b(?:how (?:do|would|can) (?:you|i|we) say|translate)\s+(?:the (?:word|phrase|sentence)s? )?([^\x00]+?)(?:\s+(?:in|into|to)\b.*)?$",
-    )),
-    (r"message|body|text|content|note|comment|description|sms", (
-        rf"\b(?:saying|that says|which says|to say|reading|says|the message|the text)(?: that)?{_REST}",
-        rf"\b(?:telling|tell|let) (?:him|her|them|[A-Z]\w+)(?: know)?(?: that)?{_REST}",
-        rf"\b(?:note|message|comment|memo)(?: down)?(?: that|:){_REST}", r":\s+(.+)$",
-    )),
-    (r"query|search|keyword|term|topic|question|subject", (
-        rf"\b(?:search(?: (?:the web|online|the internet|google))?(?: for)?|look (?:up|for)|google|find(?: me)?){_REST}",
-        r"\b(?:about|for|on)\s+(.+)$",
-    )),
-    (r"reminder|task|todo|title|what|message|text|content|note|label|subject", (
-        r"\bremind (?:me|us)\s*(?:\x00+\s*)?(?:to|about|that)?\s+([^\x00]+)", r"\b(?:task|reminder|to-?do)(?: called| to|:)?\s+(?:to )?([^\x00]+)",
-    )),
+    (
+        r"text|phrase|sentence|word|words",
+        (
+            (
+                r"\b(?:how (?:do|would|can) (?:you|i|we) say|translate)\s+(?:the (?:word|phrase"
+                r"|sentence)s? )?([^\x00]+?)(?:\s+(?:in|into|to)\b.*)?$"
+            ),
+        ),
+    ),
+    (
+        r"message|body|text|content|note|comment|description|sms",
+        (
+            rf"\b(?:saying|that says|which says|to say|reading|says|the message|the text)(?: that)?{_REST}",
+            rf"\b(?:telling|tell|let) (?:him|her|them|[A-Z]\w+)(?: know)?(?: that)?{_REST}",
+            rf"\b(?:note|message|comment|memo)(?: down)?(?: that|:){_REST}",
+            r":\s+(.+)$",
+        ),
+    ),
+    (
+        r"query|search|keyword|term|topic|question|subject",
+        (
+            (
+                rf"\b(?:search(?: (?:the web|online|the internet|google))?(?: for)?|look (?:up|for)|google"
+                rf"|find(?: me)?){_REST}"
+            ),
+            r"\b(?:about|for|on)\s+(.+)$",
+        ),
+    ),
+    (
+        r"reminder|task|todo|title|what|message|text|content|note|label|subject",
+        (
+            r"\bremind (?:me|us)\s*(?:\x00+\s*)?(?:to|about|that)?\s+([^\x00]+)",
+            r"\b(?:task|reminder|to-?do)(?: called| to|:)?\s+(?:to )?([^\x00]+)",
+        ),
+    ),
     (r"artist|author|band|singer|composer|director", (r"\bby\s+([^\x00]+)$",)),
-    (r"title|name|label|song|track|list|playlist|subject", (r"\b(?:called|named|titled|entitled|labell?ed)\s+([^\x00]+)",)),
+    (
+        r"title|name|label|song|track|list|playlist|subject",
+        (r"\b(?:called|named|titled|entitled|labell?ed)\s+([^\x00]+)",),
+    ),
     (r"reason|purpose|occasion", (r"\b(?:because(?: of)?|due to|reason is)\s+([^\x00]+)$",)),
-)  # fmt: skip
+)
 _VERBS = frozenset(
-    "add put set create make start play show find search look book order buy send write read open close turn switch tell ask"
-    " schedule plan remind call text message email note take track check get give want need translate convert calculate run"
-    " cancel delete remove change update what is how much many there do does will".split()
+    [
+        "add",
+        "put",
+        "set",
+        "create",
+        "make",
+        "start",
+        "play",
+        "show",
+        "find",
+        "search",
+        "look",
+        "book",
+        "order",
+        "buy",
+        "send",
+        "write",
+        "read",
+        "open",
+        "close",
+        "turn",
+        "switch",
+        "tell",
+        "ask",
+        "schedule",
+        "plan",
+        "remind",
+        "call",
+        "text",
+        "message",
+        "email",
+        "note",
+        "take",
+        "track",
+        "check",
+        "get",
+        "give",
+        "want",
+        "need",
+        "translate",
+        "convert",
+        "calculate",
+        "run",
+        "cancel",
+        "delete",
+        "remove",
+        "change",
+        "update",
+        "what",
+        "is",
+        "how",
+        "much",
+        "many",
+        "there",
+        "do",
+        "does",
+        "will",
+    ]
 )
 _EDGE = STOPWORDS | {"new", "another", "some", "song", "track", "item", "called", "named", "saying", "want"}
 
@@ -85,14 +194,18 @@ def _language(slot: Slot, wording: Wording) -> Any:
         if (match[1] == "from") == bool(source):
             wording.take(match.start(), match.end())
             named = match[2].capitalize()
-            return LANGUAGES[match[2]] if re.search(r"\b(?:iso|code)\b", f"{slot.words} {slot.about.lower()}") else named
+            return (
+                LANGUAGES[match[2]] if re.search(r"\b(?:iso|code)\b", f"{slot.words} {slot.about.lower()}") else named
+            )
     return None
 
 
 def _currency(slot: Slot, wording: Wording) -> Any:
     spans: list[tuple[int, int, str]] = []
     for pattern, code in _CURRENCIES.items():
-        spans += [(m.start(), m.end(), code) for m in re.finditer(rf"\b(?:{pattern})\b|\b{code.lower()}\b", wording.lowered)]
+        spans += [
+            (m.start(), m.end(), code) for m in re.finditer(rf"\b(?:{pattern})\b|\b{code.lower()}\b", wording.lowered)
+        ]
     spans += [(m.start(), m.end(), m.group()) for m in re.finditer(r"\b[A-Z]{3}\b", wording.text)]
     spans.sort(key=lambda span: (span[0], -span[1]))
     into = bool(re.search(r"\b(?:to|target|quote|into|destination)\b", slot.words))
@@ -108,9 +221,16 @@ def remainder(function: Function, slot: Slot, wording: Wording, *, alone: bool) 
     """What is left of the utterance without the words that only name the function."""
     if alone:
         words = " ".join(wording.left())
-        words = re.sub(r"^(?:it is|it's|it should be|that would be|to|for|in|at|the|say|make it)\s+(?=\S)", "", words, flags=re.IGNORECASE)
+        words = re.sub(
+            r"^(?:it is|it's|it should be|that would be|to|for|in|at|the|say|make it)\s+(?=\S)",
+            "",
+            words,
+            flags=re.IGNORECASE,
+        )
         return _as_value(slot, words) if words else None
-    vocabulary = {stem(word) for word in re.findall(r"[a-z]+", f"{function.words} {slot.words} {function.about.lower()}")}
+    vocabulary = {
+        stem(word) for word in re.findall(r"[a-z]+", f"{function.words} {slot.words} {function.about.lower()}")
+    }
     best = ""
     for piece in wording.left():
         trimmed = _trim(piece.split(), vocabulary)

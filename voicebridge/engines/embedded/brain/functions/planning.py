@@ -18,13 +18,22 @@ from voicebridge.engines.embedded.brain.words import join, plain, split_name
 _OWN_REQUEST = 0.08  # how far over the threshold a later clause must be to be a request of its own
 _FITS = 0.08  # what words that fill every required argument add to a function's score
 _MOST_CALLS = 8
-_CANCEL = re.compile(r"(?:no )?(?:never ?mind|forget (?:it|that|about it)|cancel(?: (?:it|that))?|stop|nothing|leave it|no thanks?(?: you)?)")
+_CANCEL = re.compile(
+    r"(?:no )?(?:never ?mind|forget (?:it|that|about it)|cancel(?: (?:it|that))?|stop|nothing"
+    r"|leave it|no thanks?(?: you)?)"
+)
 _FOLLOW = re.compile(
-    r"^(?:and|what about|how about|and what about|and how about|also|now|the same for|same for|then|no|nope|sorry|actually|i meant"
+    r"^(?:and|what about|how about|and what about|and how about|also|now|the same for|same for"
+    r"|then|no|nope|sorry|actually|i meant"
     r"|i mean|rather|instead|or|make (?:it|that)|in|for|at|to|on)\b"
 )
-_AGAIN = re.compile(r"(?:(?:do|try|check|run|play) (?:it|that) (?:again|once more)|again|once more|refresh|check again|try again|one more time)")
-_SWALLOWS = re.compile(r"\b(?:saying|that says|remind me|telling|tell|let \w+ know|translate|search|note)\b", re.IGNORECASE)
+_AGAIN = re.compile(
+    r"(?:(?:do|try|check|run|play) (?:it|that) (?:again|once more)|again|once more|refresh"
+    r"|check again|try again|one more time)"
+)
+_SWALLOWS = re.compile(
+    r"\b(?:saying|that says|remind me|telling|tell|let \w+ know|translate|search|note)\b", re.IGNORECASE
+)
 
 
 @dataclass(slots=True)
@@ -44,7 +53,7 @@ class Plan:
     def question(self) -> str:
         """What to ask next; empty when nothing is missing."""
         gap = self.missing()
-        return "" if gap is None else question(self.parts[gap[0]][0], gap[1])
+        return "" if gap is None else question(gap[1])
 
     def calls(self) -> list[Call]:
         """The calls, without repetitions."""
@@ -81,7 +90,9 @@ class Planner:
         fitting = [match.better(_FITS) if _fits(match.function, text, now) else match for match in near]
         return max(fitting, key=lambda match: match.score)
 
-    def _groups(self, text: str, functions: Sequence[Function], now: datetime | None, bar: float) -> list[tuple[Function, str]]:
+    def _groups(
+        self, text: str, functions: Sequence[Function], now: datetime | None, bar: float
+    ) -> list[tuple[Function, str]]:
         spans = clause_spans(text)
         groups: list[tuple[Function, int, int]] = []
         if len(spans) > 1:
@@ -156,7 +167,7 @@ def _is_request(match: Match) -> bool:
 
 
 def follow_up(text: str, turns: Sequence[Turn], functions: Sequence[Function], now: datetime | None) -> Plan | None:
-    """ "And in Rome?", "no, Berlin", "do it again" after a call."""
+    """Understand "and in Rome?", "no, Berlin", "do it again" after a call."""
     last = next((turn for turn in reversed(turns) if turn.kind == "call"), None)
     if last is None:
         return None
@@ -195,7 +206,7 @@ def _same_words(said: str, asked: str) -> bool:
     return bool(asked) and (asked in said or (len(said) >= 6 and asked.startswith(said)))
 
 
-def question(function: Function, slot: Slot) -> str:
+def question(slot: Slot) -> str:
     """A natural question for one required argument."""
     name = slot.words or "value"
     if slot.choices:
@@ -219,7 +230,13 @@ def question(function: Function, slot: Slot) -> str:
     if slot.role in asked:
         return asked[slot.role]
     if slot.role == "person":
-        return "What is the name?" if "name" in name else f"Who is the {name}?" if name not in ("to", "who") else "To whom?"
+        return (
+            "What is the name?"
+            if "name" in name
+            else f"Who is the {name}?"
+            if name not in ("to", "who")
+            else "To whom?"
+        )
     if slot.role == "number":
         return _how_many(name)
     if slot.many:

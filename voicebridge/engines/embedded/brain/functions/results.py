@@ -19,18 +19,61 @@ _MOST_FIELDS = 8
 _MOST_ITEMS = 5
 _DEEPEST = 4
 _UNITS = {
-    "c": "degrees Celsius", "celsius": "degrees Celsius", "f": "degrees Fahrenheit", "fahrenheit": "degrees Fahrenheit",
-    "km": "kilometers", "kmh": "kilometers per hour", "kph": "kilometers per hour", "mph": "miles per hour", "ms": "milliseconds",
-    "mps": "meters per second", "percent": "percent", "pct": "percent", "percentage": "percent", "kg": "kilograms", "g": "grams",
-    "m": "meters", "cm": "centimeters", "mm": "millimeters", "mi": "miles", "miles": "miles", "seconds": "seconds", "secs": "seconds", "sec": "seconds",
-    "minutes": "minutes", "mins": "minutes", "min": "minutes", "hours": "hours", "hrs": "hours", "days": "days", "usd": "dollars",
-    "eur": "euros", "gbp": "pounds", "jpy": "yen", "chf": "francs", "hpa": "hectopascals", "kwh": "kilowatt hours", "metric": "degrees Celsius",
-    "imperial": "degrees Fahrenheit", "%": "percent", "\u00b0c": "degrees Celsius", "\u00b0f": "degrees Fahrenheit", "$": "dollars", "\u20ac": "euros",
-    "\u00a3": "pounds", "km/h": "kilometers per hour",
-}  # fmt: skip
+    "c": "degrees Celsius",
+    "celsius": "degrees Celsius",
+    "f": "degrees Fahrenheit",
+    "fahrenheit": "degrees Fahrenheit",
+    "km": "kilometers",
+    "kmh": "kilometers per hour",
+    "kph": "kilometers per hour",
+    "mph": "miles per hour",
+    "ms": "milliseconds",
+    "mps": "meters per second",
+    "percent": "percent",
+    "pct": "percent",
+    "percentage": "percent",
+    "kg": "kilograms",
+    "g": "grams",
+    "m": "meters",
+    "cm": "centimeters",
+    "mm": "millimeters",
+    "mi": "miles",
+    "miles": "miles",
+    "seconds": "seconds",
+    "secs": "seconds",
+    "sec": "seconds",
+    "minutes": "minutes",
+    "mins": "minutes",
+    "min": "minutes",
+    "hours": "hours",
+    "hrs": "hours",
+    "days": "days",
+    "usd": "dollars",
+    "eur": "euros",
+    "gbp": "pounds",
+    "jpy": "yen",
+    "chf": "francs",
+    "hpa": "hectopascals",
+    "kwh": "kilowatt hours",
+    "metric": "degrees Celsius",
+    "imperial": "degrees Fahrenheit",
+    "%": "percent",
+    "\u00b0c": "degrees Celsius",
+    "\u00b0f": "degrees Fahrenheit",
+    "$": "dollars",
+    "\u20ac": "euros",
+    "\u00a3": "pounds",
+    "km/h": "kilometers per hour",
+}
 _WORDS_FIRST = ("message", "speech", "answer", "summary", "text", "reply", "response", "description")
 _WRAPPERS = ("result", "results", "data", "output", "response", "value", "payload")
-_HIDDEN = re.compile(r"(?:^|_)(?:id|uuid|guid|url|uri|link|href|hash|etag|token|timestamp|created_at|updated_at|lat|lon|latitude|longitude|icon)$", re.IGNORECASE)
+_HIDDEN = re.compile(
+    (
+        r"(?:^|_)(?:id|uuid|guid|url|uri|link|href|hash|etag|token|timestamp|created_at|updated_at"
+        r"|lat|lon|latitude|longitude|icon)$"
+    ),
+    re.IGNORECASE,
+)
 _GOOD = frozenset(("ok", "okay", "success", "successful", "done", "true", "completed", "200", "accepted"))
 _SUCCESS_KEYS = frozenset(("ok", "success", "successful", "done", "succeeded"))
 _TITLES = ("name", "title", "label", "summary", "subject", "item", "headline")
@@ -42,9 +85,13 @@ def speak_results(calls: Sequence[Turn], results: Sequence[Turn], waiting: int =
     said: list[str] = []
     for result in results[:8]:
         call = by_id.get(result.call_id)
-        about = _about(call, result.text) if len(results) > 1 and call is not None else ""
+        about = _about(call) if len(results) > 1 and call is not None else ""
         said.append(_join_about(about, speak_result(result.text, call.name if call else "")))
-    if len({spoken.rpartition(": ")[2] for spoken in said}) == 1 and len(said) > 1 and said[0].endswith("That is done."):
+    if (
+        len({spoken.rpartition(": ")[2] for spoken in said}) == 1
+        and len(said) > 1
+        and said[0].endswith("That is done.")
+    ):
         said = ["All of that is done."]
     if waiting:
         said.append("I am still waiting for the rest." if said else "I am still waiting for the result.")
@@ -57,7 +104,7 @@ def _join_about(about: str, spoken: str) -> str:
     return f"{about}: {spoken}"
 
 
-def _about(call: Turn, output: str) -> str:
+def _about(call: Turn) -> str:
     """The argument that tells this call from its sisters."""
     for value in read_arguments(call.text).values():
         if isinstance(value, str) and 0 < len(value) <= 40:
@@ -107,8 +154,8 @@ def _top_list(value: list[Any]) -> str:
         return "Nothing was found."
     if all(not isinstance(entry, dict | list) for entry in value):
         shown = [_scalar(entry) for entry in value[:_MOST_ITEMS]]
-        more = len(value) - len(shown)
-        return join([*shown, f"{say_number(more)} more"] if more else shown)
+        rest = len(value) - len(shown)
+        return join([*shown, f"{say_number(rest)} more"] if rest else shown)
     count = f"There {'is one result' if len(value) == 1 else f'are {say_number(len(value))} results'}."
     shown = [_brief(entry) for entry in value[:_MOST_ITEMS]]
     more = f" And {say_number(len(value) - len(shown))} more." if len(value) > len(shown) else ""
@@ -140,7 +187,9 @@ def _error_in(value: dict[Any, Any]) -> str | None:
 
 
 def _failed(value: dict[Any, Any]) -> str:
-    why = next((value[key] for key in ("message", "reason", "detail", "error_message") if isinstance(value.get(key), str)), "")
+    why = next(
+        (value[key] for key in ("message", "reason", "detail", "error_message") if isinstance(value.get(key), str)), ""
+    )
     return f"That did not work: {_clean(why)}" if why else "That did not work."
 
 
@@ -154,7 +203,9 @@ def _top_object(value: dict[Any, Any], name: str, depth: int) -> str:
         key, only = next(iter(value.items()))
         if str(key).lower() in _WRAPPERS:
             return _top(only, name, depth + 1)
-    lead = next((value[key] for key in _WORDS_FIRST if isinstance(value.get(key), str) and " " in value[key].strip()), None)
+    lead = next(
+        (value[key] for key in _WORDS_FIRST if isinstance(value.get(key), str) and " " in value[key].strip()), None
+    )
     rest = {key: entry for key, entry in value.items() if str(key).lower() not in _SUCCESS_KEYS and entry is not lead}
     if str(rest.get("status", "")).lower() in _GOOD:
         rest.pop("status")
@@ -197,8 +248,11 @@ def _field(key: str, entry: Any, unit: str, depth: int) -> str:
         return f"for {words}, {inner}" if inner else ""
     if isinstance(entry, list):
         plural = isinstance(entry[0], dict)
-        return f"{words}: {join([_any(part, depth + 1) for part in entry[:_MOST_ITEMS]])}" if plural else (
-            f"the {words} {'are' if words.endswith('s') else 'is'} {_any(entry, depth + 1)}")  # fmt: skip
+        return (
+            f"{words}: {join([_any(part, depth + 1) for part in entry[:_MOST_ITEMS]])}"
+            if plural
+            else (f"the {words} {'are' if words.endswith('s') else 'is'} {_any(entry, depth + 1)}")
+        )
     spoken = _scalar(entry)
     if isinstance(entry, int | float):
         chosen = key_unit or _UNITS.get(unit.lower(), unit)
@@ -207,13 +261,21 @@ def _field(key: str, entry: Any, unit: str, depth: int) -> str:
 
 
 def _is_plural(words: str) -> bool:
-    return words.endswith("s") and not words.endswith(("ss", "us", "is")) and words.rpartition(" ")[2] not in ("news", "celsius", "always")
+    return (
+        words.endswith("s")
+        and not words.endswith(("ss", "us", "is"))
+        and words.rpartition(" ")[2] not in ("news", "celsius", "always")
+    )
 
 
 def _singular(unit: str, value: float) -> str:
     if value != 1:
         return unit
-    return unit.replace("degrees", "degree").replace("feet", "foot").removesuffix("s") if not unit.endswith("Celsius") else "degree Celsius"
+    return (
+        unit.replace("degrees", "degree").replace("feet", "foot").removesuffix("s")
+        if not unit.endswith("Celsius")
+        else "degree Celsius"
+    )
 
 
 def _flag(words: str, entry: bool) -> str:
@@ -224,10 +286,12 @@ def _flag(words: str, entry: bool) -> str:
 
 
 def _key(key: str) -> tuple[str, str]:
-    """ "wind_speed_kmh" -> ("wind speed", "kilometers per hour")."""
+    """A key's words and unit: "wind_speed_kmh" -> ("wind speed", "kilometers per hour")."""
     words = split_name(key).split()[:6]
     if len(words) > 1 and words[-1] in _UNITS:
-        return " ".join(words[:-1]).replace("temp", "temperature") if words[0] == "temp" else " ".join(words[:-1]), _UNITS[words[-1]]
+        return " ".join(words[:-1]).replace("temp", "temperature") if words[0] == "temp" else " ".join(
+            words[:-1]
+        ), _UNITS[words[-1]]
     if words[:2] == ["temp"] or words == ["temp"]:
         words = ["temperature"]
     return " ".join(words) or "value", ""
@@ -266,7 +330,7 @@ def _number(value: float) -> str:
 
 
 def recall_result(question: str, results: Sequence[Turn]) -> str | None:
-    """ "What was the temperature?": the field of an earlier result that the question names."""
+    """Answer "what was the temperature?": the field of an earlier result that the question names."""
     wanted = {stem(word) for word in re.findall(r"[a-z]+", question.lower())}
     for result in list(reversed(results))[:5]:
         value = read_arguments(result.text)

@@ -11,9 +11,22 @@ from voicebridge.engines.embedded.brain.words import split_name, tidy
 
 Kind: TypeAlias = Literal["string", "number", "integer", "boolean", "array", "object"]
 Role: TypeAlias = Literal[
-    "enum", "number", "boolean", "date", "time", "datetime", "duration", "place", "person", "email", "phone", "url", "code",
-    "text", "thing",
-]  # fmt: skip
+    "enum",
+    "number",
+    "boolean",
+    "date",
+    "time",
+    "datetime",
+    "duration",
+    "place",
+    "person",
+    "email",
+    "phone",
+    "url",
+    "code",
+    "text",
+    "thing",
+]
 _KINDS: tuple[Kind, ...] = ("string", "number", "integer", "boolean", "array", "object")
 _MOST_SLOTS = 24
 _MOST_CHOICES = 64
@@ -26,11 +39,36 @@ _ROLE_WORDS: tuple[tuple[Role, str], ...] = (
     ("datetime", r"date ?time|timestamp|^(?:start|end|begin) (?:at|date time)$|^when$"),
     ("date", r"\b(?:date|day|weekday)$|^(?:checkin|checkout|check in|check out|deadline|due)$|^due\b"),
     ("time", r"\b(?:time|hour|clock)$|^at$"),
-    ("place", r"\b(?:location|city|town|place|country|region|origin|destination|airport|from|where|area|state)$|^to$|\baddress$"),
-    ("person", r"\b(?:person|recipient|contact|to|attendees?|guests?|assignee|participants?|callee|invitees?|who|customer)$|name of (?:the )?person"),
-    ("code", r"\b(?:symbol|ticker|currency|sku|code|id|identifier|reference|(?:order|tracking|account|flight|room) (?:number|no))$"),
-    ("text", r"\b(?:message|body|text|content|note|reminder|task|title|subject|query|question|term|search|keywords?|topic|description|comment|reason|item|items|todo|summary|label|song|track|phrase|sentence|words)$"),
-)  # fmt: skip
+    (
+        "place",
+        (
+            r"\b(?:location|city|town|place|country|region|origin|destination|airport|from|where|area"
+            r"|state)$|^to$|\baddress$"
+        ),
+    ),
+    (
+        "person",
+        (
+            r"\b(?:person|recipient|contact|to|attendees?|guests?|assignee|participants?|callee"
+            r"|invitees?|who|customer)$|name of (?:the )?person"
+        ),
+    ),
+    (
+        "code",
+        (
+            r"\b(?:symbol|ticker|currency|sku|code|id|identifier|reference|(?:order|tracking|account"
+            r"|flight|room) (?:number|no))$"
+        ),
+    ),
+    (
+        "text",
+        (
+            r"\b(?:message|body|text|content|note|reminder|task|title|subject|query|question|term"
+            r"|search|keywords?|topic|description|comment|reason|item|items|todo|summary|label|song"
+            r"|track|phrase|sentence|words)$"
+        ),
+    ),
+)
 _PERSON_NAME = re.compile(r"^(?:(?:first|last|full|user|customer|guest|contact|patient|caller|recipient) ?name|name)$")
 
 
@@ -160,7 +198,9 @@ def _role(words: str, about: str, kind: Kind, choices: tuple[Any, ...], form: An
             if role == "date" and re.search(r"\bdate and time\b|\biso 8601 date-?time\b", lowered):
                 return "datetime"
             return role
-    if _PERSON_NAME.search(words) and not re.search(r"\b(?:item|product|song|device|room|file|list|timer|app)\b", lowered):
+    if _PERSON_NAME.search(words) and not re.search(
+        r"\b(?:item|product|song|device|room|file|list|timer|app)\b", lowered
+    ):
         return "person"
     if re.match(r"(?:the )?(?:city|location|place|town)\b", lowered):
         return "place"

@@ -14,23 +14,77 @@ from voicebridge.engines.embedded.brain.words import core, split_name, stem, ste
 THRESHOLD = 0.30
 LEXICAL_WEIGHT = 0.30
 LEXICAL_THRESHOLD = 0.35
-_WEAK = frozenset(stem(word) for word in "current user given name value string get set use specific return function call type "
-                  "date time day number new information info provide list".split())  # fmt: skip
+_WEAK = frozenset(
+    stem(word)
+    for word in [
+        "current",
+        "user",
+        "given",
+        "name",
+        "value",
+        "string",
+        "get",
+        "set",
+        "use",
+        "specific",
+        "return",
+        "function",
+        "call",
+        "type",
+        "date",
+        "time",
+        "day",
+        "number",
+        "new",
+        "information",
+        "info",
+        "provide",
+        "list",
+    ]
+)
 
 
 # What people say instead of the words that descriptions use.
 _FAMILIES = (
-    "weather forecast rain raining snow snowing sunny cloudy windy umbrella", "light lamp bright dark dim illumination",
-    "timer countdown", "alarm wake", "message text sms tell whatsapp", "mail email", "call phone dial ring telephone",
-    "book reserve reservation table dinner restaurant", "music song play listen hear album artist playlist track",
-    "shopping grocery buy list", "translate translation language word meaning", "remind reminder forget remember",
-    "currency money exchange dollar euro pound yen franc rate", "flight fly plane airline air", "order package parcel delivery shipment ship",
-    "thermostat heating heat temperature cold warm degree", "stock share ticker market", "human person agent operator representative supervisor someone support",
-    "hang end disconnect terminate", "appointment meeting calendar event schedule", "route direction navigate navigation way drive map",
-    "news headline", "recipe cook cooking meal", "lock unlock door", "volume loud louder quiet quieter sound mute", "search find look lookup",
-    "open raise blind curtain shutter", "vacuum clean robot", "pay payment transfer send bank", "balance account", "room hotel night stay",
-    "taxi cab ride", "movie film cinema", "cancel delete remove", "pizza food order eat", "joke funny", "note memo write jot", "photo picture camera",
-)  # fmt: skip
+    "weather forecast rain raining snow snowing sunny cloudy windy umbrella",
+    "light lamp bright dark dim illumination",
+    "timer countdown",
+    "alarm wake",
+    "message text sms tell whatsapp",
+    "mail email",
+    "call phone dial ring telephone",
+    "book reserve reservation table dinner restaurant",
+    "music song play listen hear album artist playlist track",
+    "shopping grocery buy list",
+    "translate translation language word meaning",
+    "remind reminder forget remember",
+    "currency money exchange dollar euro pound yen franc rate",
+    "flight fly plane airline air",
+    "order package parcel delivery shipment ship",
+    "thermostat heating heat temperature cold warm degree",
+    "stock share ticker market",
+    "human person agent operator representative supervisor someone support",
+    "hang end disconnect terminate",
+    "appointment meeting calendar event schedule",
+    "route direction navigate navigation way drive map",
+    "news headline",
+    "recipe cook cooking meal",
+    "lock unlock door",
+    "volume loud louder quiet quieter sound mute",
+    "search find look lookup",
+    "open raise blind curtain shutter",
+    "vacuum clean robot",
+    "pay payment transfer send bank",
+    "balance account",
+    "room hotel night stay",
+    "taxi cab ride",
+    "movie film cinema",
+    "cancel delete remove",
+    "pizza food order eat",
+    "joke funny",
+    "note memo write jot",
+    "photo picture camera",
+)
 _KIN: dict[str, frozenset[str]] = {}
 for _family in _FAMILIES:
     _members = frozenset(stem(word) for word in _family.split())
@@ -40,17 +94,26 @@ for _family in _FAMILIES:
 # Turns of phrase whose single words say little.
 _PHRASES = (
     (r"\btell (?!me\b|us\b|you\b)\w+|\blet (?!me\b|us\b)[\w ]{1,20} know\b", stem("message")),
-    (r"\bdo not let me forget\b|\bdo not forget to\b|\bmust (?:not forget|remember)\b|\bhave to remember\b", stem("remind")),
-    (r"\bhow (?:do|would|can) (?:you|i|we) say\b|\bwhat is \w+ in (?:french|spanish|german|italian)\b", stem("translate")),
+    (
+        r"\bdo not let me forget\b|\bdo not forget to\b|\bmust (?:not forget|remember)\b|\bhave to remember\b",
+        stem("remind"),
+    ),
+    (
+        r"\bhow (?:do|would|can) (?:you|i|we) say\b|\bwhat is \w+ in (?:french|spanish|german|italian)\b",
+        stem("translate"),
+    ),
     (r"\bput me through\b|\bconnect me\b|\b(?:talk|speak) (?:to|with) (?:a|an|the|some|your)\b", stem("human")),
     (r"\blet me know (?:when|in)\b", stem("timer")),
 )
 
 # Openings with which people tell or ask about the world, and rarely ask for something to be done.
 _TELLING = re.compile(
-    r"(?:why|who|whose|how (?:do|does|did|are|old|come)\b(?! (?:i|you|we) say| i get)|i (?:like|love|hate|had|went|was|bought|live|work|saw|think"
-    r"|do not (?:know|like|understand|think))\b|i am (?!out|looking|trying)|my \w+ (?:is|was|were|are)\b|(?:it|that|he|she|this|they) was\b"
-    r"|do you (?:like|think|love|know|have)|are you|you are|that is|what (?:are|is) (?:you|your|my)\b|what can you|have you|did you|what do you)"
+    r"(?:why|who|whose|how (?:do|does|did|are|old|come)\b(?! (?:i|you|we) say| i get)|i (?:like"
+    r"|love|hate|had|went|was|bought|live|work|saw|think"
+    r"|do not (?:know|like|understand|think))\b|i am (?!out|looking|trying)|my \w+ (?:is|was"
+    r"|were|are)\b|(?:it|that|he|she|this|they) was\b"
+    r"|do you (?:like|think|love|know|have)|are you|you are|that is|what (?:are|is) (?:you|your"
+    r"|my)\b|what can you|have you|did you|what do you)"
 )
 
 
@@ -128,7 +191,8 @@ def _same_root(one: str, other: str) -> bool:
 
 
 _JOINTS = re.compile(
-    r"(?:[.;?!,]\s+(?:and\s+)?(?:then\s+|also\s+)?|\s+(?:and then|and also|and|then|also|plus|as well as)\s+)", re.IGNORECASE
+    r"(?:[.;?!,]\s+(?:and\s+)?(?:then\s+|also\s+)?|\s+(?:and then|and also|and|then|also|plus|as well as)\s+)",
+    re.IGNORECASE,
 )
 _MOST_CLAUSES = 6
 

@@ -15,13 +15,58 @@ from voicebridge.engines.embedded.brain.words import split_name, stem, stems
 Value: TypeAlias = Any  # a JSON value; None where nothing was found
 
 _STOP = (
-    r"(?=\s*(?:$|[,.;?!\x00]|\b(?:in|at|on|to|from|for|by|with|and|or|of|about|near|around|that|saying|as|is|are|the|who|when|"
+    r"(?=\s*(?:$|[,.;?!\x00]|\b(?:in|at|on|to|from|for|by|with|and|or|of|about|near|around|that"
+    r"|saying|as|is|are|the|who|when|"
     r"please|today|tomorrow|tonight|now|right|this|next|will|be|like|was|it|so|via|using)\b))"
 )
-_SPAN = r"([^\W_][\w'.&/-]*(?:\s+(?!(?:in|at|on|to|from|for|by|with|and|or|of|about|near|around|that|saying|as|is|are|the|who|when|please|today|tomorrow|tonight|now|right|this|next|will|be|like|was|it|so|via|using)\b)[^\W_][\w'.&/-]*){0,4})"
+_SPAN = (
+    r"([^\W_][\w'.&/-]*(?:\s+(?!(?:in|at|on|to|from|for|by|with|and|or|of|about|near|around"
+    r"|that|saying|as|is|are|the|who|when|please|today|tomorrow|tonight|now|right|this|next"
+    r"|will|be|like|was|it|so|via|using)\b)[^\W_][\w'.&/-]*){0,4})"
+)
 _NOT_A_PLACE = frozenset(
-    "me you him her them us it this that my your the a an morning afternoon evening night today tomorrow here there hour minute"
-    " second minutes hours seconds days people person everyone someone home now case fact general total full".split()
+    [
+        "me",
+        "you",
+        "him",
+        "her",
+        "them",
+        "us",
+        "it",
+        "this",
+        "that",
+        "my",
+        "your",
+        "the",
+        "a",
+        "an",
+        "morning",
+        "afternoon",
+        "evening",
+        "night",
+        "today",
+        "tomorrow",
+        "here",
+        "there",
+        "hour",
+        "minute",
+        "second",
+        "minutes",
+        "hours",
+        "seconds",
+        "days",
+        "people",
+        "person",
+        "everyone",
+        "someone",
+        "home",
+        "now",
+        "case",
+        "fact",
+        "general",
+        "total",
+        "full",
+    ]
 )
 _UNIT_SECONDS = {"second": 1, "sec": 1, "minute": 60, "min": 60, "hour": 3600, "hr": 3600, "day": 86400, "week": 604800}
 _YES = r"\b(?:yes|yeah|yep|sure|on|true|enable|enabled|correct|activate|with|please do|of course|start|open)\b"
@@ -29,7 +74,8 @@ _NO = r"\b(?:no|nope|not|off|false|disable|disabled|deactivate|without|don't|do 
 _TENS = r"(?:twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)"
 _ONES = r"(?:one|two|three|four|five|six|seven|eight|nine)"
 _NUMBER_WORD = (
-    rf"(?:\d[\d,]*(?:\.\d+)?|{_TENS}(?:[ -]{_ONES})?|{_ONES}|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen"
+    rf"(?:\d[\d,]*(?:\.\d+)?|{_TENS}(?:[ -]{_ONES})?|{_ONES}|ten|eleven|twelve|thirteen"
+    rf"|fourteen|fifteen|sixteen|seventeen"
     r"|eighteen|nineteen|hundred|thousand|million|half|zero|dozen|a (?=hundred|thousand|million|dozen|half))"
 )
 _NUMBER = re.compile(
@@ -44,7 +90,7 @@ def find_value(slot: Slot, wording: Wording, *, alone: bool) -> Value:
     return None
 
 
-def _enum(slot: Slot, wording: Wording, alone: bool) -> Value:
+def _enum(slot: Slot, wording: Wording, _alone: bool) -> Value:
     hits: list[tuple[int, int, Any]] = []
     lowered = wording.lowered
     for choice in slot.choices:
@@ -72,10 +118,16 @@ def _forms(choice: Any) -> list[str]:
     if re.search(r"[a-z]$", words) and words.endswith("s"):
         forms.append(re.escape(words[:-1]))
     if isinstance(choice, int) and 0 <= choice <= 20:
-        forms.append("zero one two three four five six seven eight nine ten".split()[choice] if choice <= 10 else str(choice))
-    spoken = {"c": "celsius", "f": "fahrenheit", "celsius": "centigrade", "en": "english", "es": "spanish", "fr": "french",
-              "de": "german", "it": "italian", "zh": "chinese", "ja": "japanese", "pt": "portuguese", "usd": "dollars?",
-              "eur": "euros?", "gbp": "(?:british )?pounds?", "jpy": "yen", "xs": "extra small", "xl": "extra large", "s": "small",
+        forms.append(
+            ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"][choice]
+            if choice <= 10
+            else str(choice)
+        )
+    spoken = {"c": "celsius", "f": "fahrenheit", "celsius": "centigrade", "en": "english", "es": "spanish",
+              "fr": "french", "de": "german", "it": "italian", "zh": "chinese", "ja": "japanese", "pt": "portuguese",
+              "usd": "dollars?",
+              "eur": "euros?", "gbp": "(?:british )?pounds?", "jpy": "yen", "xs": "extra small", "xl": "extra large",
+              "s": "small",
               "m": "medium", "l": "large", "km": "kilometers?", "mi": "miles?", "kg": "kilos?", "lb": "pounds?",
               "metric": "celsius", "imperial": "fahrenheit"}  # fmt: skip
     if words in spoken:
@@ -94,7 +146,11 @@ def _enum_by_stem(slot: Slot, wording: Wording) -> Value:
 
 def _boolean(slot: Slot, wording: Wording, alone: bool) -> Value:
     lowered = wording.lowered
-    named = [word for word in slot.words.split() if word not in ("is", "on", "off", "the", "enabled", "state", "include", "with")]
+    named = [
+        word
+        for word in slot.words.split()
+        if word not in ("is", "on", "off", "the", "enabled", "state", "include", "with")
+    ]
     if not alone and named and not any(re.search(rf"\b{re.escape(word)}", lowered) for word in named):
         return _switch(slot, lowered)
     if re.search(_NO, lowered):
@@ -105,7 +161,7 @@ def _boolean(slot: Slot, wording: Wording, alone: bool) -> Value:
 
 
 def _switch(slot: Slot, lowered: str) -> Value:
-    """ "Turn the lights off" sets a required on/off slot whatever it is called."""
+    """Read on or off: "turn the lights off" sets a required on/off slot whatever it is called."""
     if not slot.required and not re.search(r"\b(?:on|state|power|enabled|active)\b", slot.words):
         return None
     if re.search(r"\b(?:off|disable|deactivate)\b", lowered):
@@ -144,10 +200,16 @@ def _number(slot: Slot, wording: Wording, alone: bool) -> Value:
     wanted = {stem(word) for word in re.findall(r"[a-z]+", f"{slot.words} {slot.about.lower()}") if len(word) > 2}
     if re.search(r"party|guest|people|person|passenger|seat|attendee|size", f"{slot.words} {slot.about.lower()}"):
         wanted |= {"people", "person", "guest", "seat", "adult", "passenger"}
-    units = {"percent": r"\s*(?:%|percent)", "amount": r"\s*(?:dollar|euro|pound|\u20ac)", "degree": r"\s*(?:degree|\u00b0)"}
+    units = {
+        "percent": r"\s*(?:%|percent)",
+        "amount": r"\s*(?:dollar|euro|pound|\u20ac)",
+        "degree": r"\s*(?:degree|\u00b0)",
+    }
 
     def nearness(entry: tuple[Fraction, int, int]) -> int:
-        around = wording.lowered[max(0, entry[1] - 24) : entry[1]].split()[-2:] + wording.lowered[entry[2] :].split()[:2]
+        around = (
+            wording.lowered[max(0, entry[1] - 24) : entry[1]].split()[-2:] + wording.lowered[entry[2] :].split()[:2]
+        )
         score = sum(2 for word in around if stem(word.strip(",.?!\x00")) in wanted)
         rest = wording.lowered[entry[2] :]
         return score + sum(1 for key, unit in units.items() if key in " ".join(wanted) and re.match(unit, rest))
@@ -163,7 +225,11 @@ def _number(slot: Slot, wording: Wording, alone: bool) -> Value:
 
 
 def _single_number(slot: Slot) -> bool:
-    return bool(re.search(r"\b(?:quantity|count|amount|number|level|percent|percentage|temperature|volume|brightness)\b", slot.words))
+    return bool(
+        re.search(
+            r"\b(?:quantity|count|amount|number|level|percent|percentage|temperature|volume|brightness)\b", slot.words
+        )
+    )
 
 
 def _duration(slot: Slot, wording: Wording, alone: bool) -> Value:
@@ -176,8 +242,12 @@ def _duration(slot: Slot, wording: Wording, alone: bool) -> Value:
             amount = value + (Fraction(1, 2) if match["half"] else 0)
             seconds += amount * _UNIT_SECONDS[match["unit"]]
             spans.append((start, end + match.end()))
-    if not spans and (match := re.search(rf"\b(?P<a>half an?|an?|quarter of an) (?P<unit>{unit_names})\b", wording.lowered)):
-        factor = {"half a": Fraction(1, 2), "half an": Fraction(1, 2), "quarter of an": Fraction(1, 4)}.get(match["a"], Fraction(1))
+    if not spans and (
+        match := re.search(rf"\b(?P<a>half an?|an?|quarter of an) (?P<unit>{unit_names})\b", wording.lowered)
+    ):
+        factor = {"half a": Fraction(1, 2), "half an": Fraction(1, 2), "quarter of an": Fraction(1, 4)}.get(
+            match["a"], Fraction(1)
+        )
         seconds = factor * _UNIT_SECONDS[match["unit"]]
         spans.append((match.start(), match.end()))
     if not spans:
@@ -199,16 +269,16 @@ def _slot_unit(slot: Slot) -> int:
     return 60 if slot.words.endswith("min") or "minutes" in slot.about.lower() else 1
 
 
-def _day(slot: Slot, wording: Wording, alone: bool) -> Value:
+def _day(slot: Slot, wording: Wording, _alone: bool) -> Value:
     day = wording.take_day()
     return [day] if day and slot.many else day
 
 
-def _time(slot: Slot, wording: Wording, alone: bool) -> Value:
+def _time(_slot: Slot, wording: Wording, _alone: bool) -> Value:
     return wording.take_time()
 
 
-def _moment(slot: Slot, wording: Wording, alone: bool) -> Value:
+def _moment(_slot: Slot, wording: Wording, _alone: bool) -> Value:
     now = wording.now
     if now is None:
         return None
@@ -231,7 +301,7 @@ def _iso(stamp: float, wording: Wording) -> str:
 
 
 def _pattern(pattern: str) -> Callable[[Slot, Wording, bool], Value]:
-    def finder(slot: Slot, wording: Wording, alone: bool) -> Value:
+    def finder(slot: Slot, wording: Wording, _alone: bool) -> Value:
         match = wording.find(pattern)
         if match is None:
             return None
@@ -248,14 +318,16 @@ def _prepositions(slot: Slot) -> tuple[str, ...]:
     if re.search(r"\b(?:destination|to|target|arrival|dropoff|end)\b", words):
         return ("to", "into", "towards", "for")
     if slot.role == "person":
-        return ("to", "with", "for", "named", "from", "by", "call", "phone", "ring", "text", "message", "email", "invite",
-                "dial", "tell", "is", "remind")  # fmt: skip
+        return ("to", "with", "for", "named", "from", "by", "call", "phone", "ring", "text", "message", "email",
+                "invite",                 "dial", "tell", "is", "remind")  # fmt: skip
     return ("in", "for", "at", "near", "around", "to", "of", "from")
 
 
 def _place(slot: Slot, wording: Wording, alone: bool) -> Value:
     for preposition in _prepositions(slot):
-        for match in re.finditer(rf"\b{preposition}\s+(?:the (?:city|town) of )?(?:the )?{_SPAN}", wording.text, re.IGNORECASE):
+        for match in re.finditer(
+            rf"\b{preposition}\s+(?:the (?:city|town) of )?(?:the )?{_SPAN}", wording.text, re.IGNORECASE
+        ):
             words = match[1].lower().split()
             if not words or words[0] in _NOT_A_PLACE or _NUMBER.fullmatch(match[1].lower()):
                 continue
@@ -304,7 +376,9 @@ _ONLY_TIME = r"(?:[\s.,?!\x00]|today|tomorrow|tonight|now|please|instead|then|th
 def _capitalised(wording: Wording) -> tuple[int, int] | None:
     """A name by its capital letters; the first word of the sentence does not count unless nothing else is there."""
     pattern = r"(?<![\w'])[A-Z][\w'-]*(?:\s+(?:(?:de|la|of|the|van|von)\s+)?[A-Z][\w'-]*)*"
-    matches = [m for m in re.finditer(pattern, wording.text) if m.group() not in ("I", "I'm", "I'd", "I'll", "I've", "OK")]
+    matches = [
+        m for m in re.finditer(pattern, wording.text) if m.group() not in ("I", "I'm", "I'd", "I'll", "I've", "OK")
+    ]
     later = [match for match in matches if match.start() > 0]
     if later:
         return later[0].start(), later[0].end()
@@ -313,7 +387,7 @@ def _capitalised(wording: Wording) -> tuple[int, int] | None:
     return None
 
 
-def _code(slot: Slot, wording: Wording, alone: bool) -> Value:
+def _code(slot: Slot, wording: Wording, _alone: bool) -> Value:
     if re.search(r"\b(?:number|id|code|reference|sku|identifier)\b", slot.words):
         match = wording.find(r"(?<![\w-])(?=[\w-]*\d)[A-Za-z]{0,6}-?\d[\w-]*")
         if match:

@@ -11,12 +11,17 @@ from voicebridge.engines.embedded.brain.words import LONGEST, tidy
 
 _BLANK = "\x00"
 _LEAD = re.compile(
-    r"^(?:(?:hello|hi|hey|okay|ok|alright|well|so|um|uh|now|please|yes|yeah|no|and|also|then|actually|sorry|i meant|i mean|instead"
-    r"|what about|how about|make (?:it|that)|can you|could you|would you|will you|i want(?: you)? to|i'd like(?: you)? to"
-    r"|i would like(?: you)? to|i need(?: you)? to|i want|i'd like|i would like|i need|just|let's|go ahead and)[,.!]?\s+)+",
+    r"^(?:(?:hello|hi|hey|okay|ok|alright|well|so|um|uh|now|please|yes|yeah|no|and|also|then"
+    r"|actually|sorry|i meant|i mean|instead"
+    r"|what about|how about|make (?:it|that)|can you|could you|would you|will you|i want(?: "
+    r"you)? to|i'd like(?: you)? to"
+    r"|i would like(?: you)? to|i need(?: you)? to|i want|i'd like|i would like|i need|just"
+    r"|let's|go ahead and)[,.!]?\s+)+",
     re.IGNORECASE,
 )
-_TAIL = re.compile(r"[\s,]*(?:\b(?:please|thanks|thank you|for me|instead|right now)\b[\s,.!?]*)+$|[\s.!?]+$", re.IGNORECASE)
+_TAIL = re.compile(
+    r"[\s,]*(?:\b(?:please|thanks|thank you|for me|instead|right now)\b[\s,.!?]*)+$|[\s.!?]+$", re.IGNORECASE
+)
 
 
 @dataclass(slots=True)

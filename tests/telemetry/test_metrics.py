@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 from voicebridge.telemetry.metrics import Metrics
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "operations.md"
 
 
 def lines(metrics: Metrics) -> list[str]:
@@ -81,3 +85,10 @@ def test_two_processes_worth_of_metrics_live_side_by_side() -> None:
     one.turn("manual")
     assert 'voicebridge_turns_total{kind="manual"} 1.0' in lines(one)
     assert 'voicebridge_turns_total{kind="manual"} 1.0' not in lines(two)
+
+
+def test_every_metric_is_in_the_operators_guide() -> None:
+    document = DOCUMENT.read_text()
+    for family in Metrics().registry.collect():
+        name = family.name.removeprefix("voicebridge_") + ("_total" if family.type == "counter" else "")
+        assert f"`{name}`" in document

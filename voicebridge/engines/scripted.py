@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -72,7 +72,7 @@ class ScriptedEngine:
         self.asks: deque[Ask] = deque(maxlen=RECORDED_ASKS)
         self.utterances: deque[Utterance] = deque(maxlen=RECORDED_ASKS)
 
-    async def respond(self, ask: Ask) -> AsyncIterator[EngineOutput]:
+    async def respond(self, ask: Ask) -> AsyncGenerator[EngineOutput, None]:
         self.asks.append(ask)
         script: ResponseScript = self._responses.popleft() if self._responses else tuple(echo(ask))
         for step in script:
@@ -81,7 +81,7 @@ class ScriptedEngine:
             else:
                 yield step
 
-    async def transcribe(self, utterance: Utterance) -> AsyncIterator[TranscriptOutput]:
+    async def transcribe(self, utterance: Utterance) -> AsyncGenerator[TranscriptOutput, None]:
         self.utterances.append(utterance)
         script: TranscriptScript = self._transcripts.popleft() if self._transcripts else tuple(describe(utterance))
         for step in script:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
 from dataclasses import replace
 
@@ -50,7 +50,7 @@ class EmbeddedEngine:
         self._now = now
         self._memory = _Recognitions(workers)
 
-    async def respond(self, ask: Ask) -> AsyncIterator[EngineOutput]:
+    async def respond(self, ask: Ask) -> AsyncGenerator[EngineOutput, None]:
         """Recognise what has no transcript yet, ask the brain, and speak or write what it says."""
         context: list[ContextItem] = []
         for item in ask.context:
@@ -73,7 +73,7 @@ class EmbeddedEngine:
                         yield output
         yield EngineDone()
 
-    async def transcribe(self, utterance: Utterance) -> AsyncIterator[TranscriptOutput]:
+    async def transcribe(self, utterance: Utterance) -> AsyncGenerator[TranscriptOutput, None]:
         """The words of one utterance, one delta each; recognised once, whoever else asks for the same item."""
         recognition = await self._memory.recognise(
             utterance.item_id, utterance.samples, utterance.language, utterance.prompt

@@ -75,19 +75,19 @@ _PCM16_TO_ALAW = _encode_alaw_table()
 
 def ulaw_to_pcm16(ulaw: bytes) -> Samples8k:
     """One sample per byte."""
-    return _ULAW_TO_PCM16[np.frombuffer(ulaw, np.uint8)]
+    return _ULAW_TO_PCM16.take(np.frombuffer(ulaw, np.uint8))
 
 
 def alaw_to_pcm16(alaw: bytes) -> Samples8k:
     """One sample per byte."""
-    return _ALAW_TO_PCM16[np.frombuffer(alaw, np.uint8)]
+    return _ALAW_TO_PCM16.take(np.frombuffer(alaw, np.uint8))
 
 
 def pcm16_to_ulaw(samples: Samples8k) -> bytes:
     """One byte per sample."""
-    return _PCM16_TO_ULAW[samples.view(np.uint16)].tobytes()
+    return _PCM16_TO_ULAW.take(samples.view(np.uint16)).tobytes()
 
 
 def pcm16_to_alaw(samples: Samples8k) -> bytes:
     """One byte per sample."""
-    return _PCM16_TO_ALAW[samples.view(np.uint16)].tobytes()
+    return _PCM16_TO_ALAW.take(samples.view(np.uint16)).tobytes()

@@ -56,7 +56,7 @@ def create_app(settings: Settings) -> Starlette:
     app = Starlette(
         routes=server.routes(),
         middleware=[Middleware(CollapsedSlashes), *http_middleware(settings.server.cors_allow_origins)],
-        exception_handlers=exception_handlers(),
+        exception_handlers=exception_handlers(server.metrics.error),
         lifespan=server.lifespan,
     )
     app.state.readiness = server.readiness
@@ -69,7 +69,7 @@ class _Server:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._metrics = Metrics()
+        self.metrics = Metrics()
         self._ids = IdFactory()
         secret = settings.server.token_secret
         self._signer = TokenSigner(secret.get_secret_value() if secret else secrets.token_urlsafe(32))
@@ -83,7 +83,8 @@ class _Server:
 
     @asynccontextmanager
     async def lifespan(self, _app: Starlette) -> AsyncIterator[None]:
-        async with running_engines(self._settings.engine, self._metrics, local_time) as self._engines:
+        async with running_engines(self._settings.engine, self.metrics, local_time) as self._engines:
+            self.metrics.watch_tasks(lambda: len(asyncio.all_tasks()))
             await asyncio.to_thread(_new_listener)  # the detector's model loads now, not in somebody's first call
             yield
             await self._calls.drain(0)
@@ -105,7 +106,7 @@ class _Server:
             *minting.routes("/v1"),
             *minting.routes("/openai/v1"),
             *minting.routes("/openai"),
-            *ops_routes(self._metrics, self.readiness, metrics_auth=metrics_auth),
+            *ops_routes(self.metrics, self.readiness, metrics_auth=metrics_auth),
         ]
 
     def _new_engine(self) -> Engine:
@@ -129,7 +130,7 @@ class _Server:
             settings=call_settings(settings),
             new_engine=self._new_engine,
             new_listener=_new_listener,
-            metrics=self._metrics,
+            metrics=self.metrics,
             ids=self._ids,
             wall=time.time,
         )
@@ -142,7 +143,7 @@ class _Server:
             defaults=self._defaults,
             strictness=self._strictness,
             settings=self._settings.tokens,
-            metrics=self._metrics,
+            metrics=self.metrics,
             wall=time.time,
             max_body_bytes=self._settings.limits.max_body_bytes,
             beta_enabled=self._settings.server.beta_enabled,

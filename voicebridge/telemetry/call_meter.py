@@ -26,7 +26,6 @@ from voicebridge.telemetry.metrics import Metrics, Stage
 
 _log = logging.getLogger(__name__)
 
-SLOW_INPUT_S = 0.001
 _REASONS = {1000: "client", 1001: "expired", 1011: "error", 1013: "slow_consumer"}
 
 

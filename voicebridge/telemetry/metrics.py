@@ -6,9 +6,10 @@ Labels are bounded: a label that takes its values from outside keeps the first f
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal, TypeAlias
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 Stage: TypeAlias = Literal[
@@ -54,6 +55,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
         self._codes = _Names()
         self._event_types = _Names()
         self._reasons = _Names()
@@ -90,9 +92,8 @@ class Metrics:
         self._bytes = Counter("voicebridge_bytes", "Bytes of messages.", ["direction", "transport"],
                               registry=self.registry)  # fmt: skip
         self._drops = Counter("voicebridge_drops", "What was thrown away.", ["what"], registry=self.registry)
+        self._tasks = Gauge("voicebridge_tasks", "Tasks of the event loop.", registry=self.registry)
         self._errors = Counter("voicebridge_errors", "Errors.", ["type", "code"], registry=self.registry)
-        self._slow_feeds = Counter("voicebridge_slow_inputs", "Inputs that took over 1 ms.", ["input"],
-                                   registry=self.registry)  # fmt: skip
 
     # --- sessions ---------------------------------------------------------------------------------------------------
 
@@ -150,8 +151,9 @@ class Metrics:
     def error(self, error_type: str, code: str | None) -> None:
         self._errors.labels(error_type, self._codes(code)).inc()
 
-    def slow_input(self, input_name: str) -> None:
-        self._slow_feeds.labels(self._reasons(input_name)).inc()
+    def watch_tasks(self, count: Callable[[], int]) -> None:
+        """Show how many tasks the event loop has: it must return to where it was when calls end."""
+        self._tasks.set_function(count)
 
     def exposition(self) -> tuple[bytes, str]:
         """The text that Prometheus reads, and its content type."""

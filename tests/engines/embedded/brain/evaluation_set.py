@@ -19,20 +19,30 @@ WEATHER = tool("get_weather", "Get the current weather for a location", ["locati
 LIGHT = tool("control_light", "Turn a light in a room on or off", ["room", "state"],
              room={"type": "string", "enum": ["kitchen", "living_room", "bedroom"]}, state={"type": "string", "enum": ["on", "off"]},
              brightness={"type": "integer", "minimum": 0, "maximum": 100})  # fmt: skip
-TIMER = tool("set_timer", "Start a countdown timer", ["duration_seconds"], duration_seconds={"type": "integer"}, label=TEXT)
+TIMER = tool(
+    "set_timer", "Start a countdown timer", ["duration_seconds"], duration_seconds={"type": "integer"}, label=TEXT
+)
 ALARM = tool("set_alarm", "Set an alarm clock to wake the user", ["time"], time={"type": "string", "description": "HH:MM"},
              date={"type": "string", "format": "date"})  # fmt: skip
-MESSAGE = tool("send_message", "Send a text message to a contact", ["recipient", "message"], recipient=TEXT, message=TEXT)
+MESSAGE = tool(
+    "send_message", "Send a text message to a contact", ["recipient", "message"], recipient=TEXT, message=TEXT
+)
 TABLE = tool("book_table", "Reserve a table at a restaurant", ["party_size", "time"], restaurant=TEXT,
              party_size={"type": "integer"}, date=TEXT, time=TEXT)  # fmt: skip
 MUSIC = tool("play_music", "Play a song", ["song"], song=TEXT, artist=TEXT)
-SHOPPING = tool("add_to_shopping_list", "Add items to the shopping list", ["items"], items={"type": "array", "items": TEXT})
-TRANSLATE = tool("translate", "Translate text into another language", ["text", "target_language"], text=TEXT, target_language=TEXT)
+SHOPPING = tool(
+    "add_to_shopping_list", "Add items to the shopping list", ["items"], items={"type": "array", "items": TEXT}
+)
+TRANSLATE = tool(
+    "translate", "Translate text into another language", ["text", "target_language"], text=TEXT, target_language=TEXT
+)
 MONEY = tool("convert_currency", "Convert an amount of money between currencies", ["amount", "from_currency", "to_currency"],
              amount={"type": "number"}, from_currency=TEXT, to_currency=TEXT)  # fmt: skip
 FLIGHTS = tool("search_flights", "Find flights between two cities", ["origin", "destination"], origin=TEXT, destination=TEXT,
                date={"type": "string", "format": "date"})  # fmt: skip
-REMINDER = tool("create_reminder", "Create a reminder", ["text"], text=TEXT, when={"type": "string", "format": "date-time"})
+REMINDER = tool(
+    "create_reminder", "Create a reminder", ["text"], text=TEXT, when={"type": "string", "format": "date-time"}
+)
 ORDER = tool("track_order", "Look up the status of a customer's order", ["order_number"], order_number=TEXT)
 HEATING = tool("set_thermostat", "Set the target temperature of the heating", ["temperature"], temperature={"type": "number"},
                mode={"type": "string", "enum": ["heat", "cool", "off"]})  # fmt: skip

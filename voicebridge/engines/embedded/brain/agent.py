@@ -15,6 +15,7 @@ from voicebridge.engines.embedded.brain.clock import answer_clock, follow_clock
 from voicebridge.engines.embedded.brain.dates import read_now
 from voicebridge.engines.embedded.brain.embeddings import Embedder, load_embedder
 from voicebridge.engines.embedded.brain.facts import (
+    NAME_KEY,
     Fact,
     acknowledge,
     answer_fact,
@@ -171,7 +172,7 @@ class Brain:
             return _Exact(directives.say_now)
         if directives.exact:
             return _Exact(directives.exact)
-        if directives.only_greet:
+        if directives.only_greet and (scene.answered or _greet(scene) not in scene.said):
             return _greet(scene)
         if scene.answered:
             return _greet(scene) if not scene.heard and not scene.said else self._nudged(scene)
@@ -332,7 +333,7 @@ def _fixed(scene: _Scene, text: str) -> str | None:
 
 
 def _letters(scene: _Scene, text: str) -> str | None:
-    name = next((fact.value for fact in scene.facts if fact.key == ("name",)), "")
+    name = next((fact.value for fact in scene.facts if fact.key == NAME_KEY), "")
     return answer_wordplay(text, len(scene.turns), name)
 
 

@@ -52,7 +52,7 @@ _REORDERED: tuple[tuple[str, str], ...] = (
     (r"^double (?:it|that)$", "double that"),
 )
 _ASKING = re.compile(
-    r"^(?:and|what is|what about|how about|how much is|how much are|how much does|what does"
+    r"^(?:and|what is|what|what about|how about|how much is|how much are|how much does|what does"
     r"|what are|calculate|compute|solve"
     r"|work out|figure out|evaluate|then|the result of|the answer to|is|the|so|now|plus what is"
     r"|actually|i meant|i mean|no"

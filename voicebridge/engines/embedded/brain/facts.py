@@ -12,69 +12,17 @@ _END = r"(?=$|[.!?;]|,? (?:and|but) (?:my|i|what|can|could|do|tell|please|i'm)\b
 _NAME = r"(?P<value>[^\W\d_][\w'-]*(?: (?!and\b|but\b|what\b|from\b|nice\b|i\b|please\b|what's\b)[A-Z][\w'-]*){0,2})"
 _NOT_NAMES = frozenset(
     [
-        "sorry",
-        "tired",
-        "fine",
-        "good",
-        "well",
-        "happy",
-        "sad",
-        "here",
-        "not",
-        "from",
-        "just",
-        "so",
-        "very",
-        "glad",
-        "ready",
-        "back",
-        "home",
-        "okay",
-        "ok",
-        "sure",
-        "also",
-        "sick",
-        "hungry",
-        "going",
-        "looking",
-        "trying",
-        "calling",
-        "at",
-        "in",
-        "on",
-        "the",
-        "a",
-        "an",
-        "your",
-        "my",
-        "monday",
-        "tuesday",
-        "wednesday",
-        "thursday",
-        "friday",
-        "saturday",
-        "sunday",
-        "english",
-        "german",
-        "french",
-        "spanish",
-        "american",
-        "british",
-        "chinese",
-        "done",
-        "lost",
-        "bored",
-        "busy",
-        "afraid",
-        "new",
-        "old",
-        "calling",
-        "what",
-        "who",
-        "it",
-        "that",
+        "sorry", "tired", "fine", "good", "well", "happy", "sad", "here", "not", "from", "just", "so", "very",
+        "glad", "ready", "back", "home", "okay", "ok", "sure", "also", "sick", "hungry", "going", "looking",
+        "trying", "calling", "at", "in", "on", "the", "a", "an", "your", "my", "monday", "tuesday", "wednesday",
+        "thursday", "friday", "saturday", "sunday", "english", "german", "french", "spanish", "american", "british",
+        "chinese", "done", "lost", "bored", "busy", "afraid", "new", "old", "calling", "what", "who", "it", "that",
     ]
-)
+)  # fmt: skip
+
+
+NAME_KEY = ("name",)
+"""The key of the fact that holds the user's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +48,7 @@ def _name_fact(match: re.Match[str]) -> Fact | None:
     if not value or value.lower() in _NOT_NAMES:
         return None
     value = value[0].upper() + value[1:]
-    return Fact(("name",), value, f"your name is {value}")
+    return Fact(NAME_KEY, value, f"your name is {value}")
 
 
 def _generic(match: re.Match[str]) -> Fact | None:
@@ -236,7 +184,7 @@ def remembered(turns: Sequence[str]) -> list[Fact]:
     last: Fact | None = None
     for text in turns[-200:]:
         if match := _FORGET.match(tidy(text)[:200]):
-            key = _key(match["thing"] or "")
+            key = NAME_KEY if match["thing"] == "name" else _key(match["thing"] or "")
             facts = {} if match["all"] else {known: fact for known, fact in facts.items() if known != key}
             last = None
             continue
@@ -284,7 +232,7 @@ def correction(text: str, fact: Fact) -> Fact | None:
 def acknowledge(facts: Sequence[Fact], turn: int) -> str:
     """A short reply to a turn that told something."""
     fact = facts[0]
-    if fact.key == ("name",):
+    if fact.key == NAME_KEY:
         rest = f" And {join([other.spoken for other in facts[1:]])}. I will remember that." if len(facts) > 1 else ""
         return f"Nice to meet you, {fact.value}.{rest}"
     told = join([other.spoken for other in facts])
@@ -326,7 +274,7 @@ _ASK_ALL = re.compile(
 def answer_fact(line: str, facts: Sequence[Fact]) -> str | None:
     """The answer to a question about the user; `line` is the plain utterance without polite words."""
     if _ASK_NAME.fullmatch(line):
-        known = next((fact for fact in facts if fact.key == ("name",)), None)
+        known = next((fact for fact in facts if fact.key == NAME_KEY), None)
         return f"Your name is {known.value}." if known else "You have not told me your name yet."
     if _ASK_ALL.fullmatch(line):
         if not facts:
@@ -336,7 +284,7 @@ def answer_fact(line: str, facts: Sequence[Fact]) -> str | None:
         if match := re.fullmatch(rf"(?:{pattern})(?: again)?", line):
             return _by_stem(stem(key), facts, match.groupdict())
     if match := _ASK_MY.fullmatch(line) or _TOLD_MY.fullmatch(line):
-        return _about(match["thing"], facts)
+        return _about(match["thing"], facts, named=bool(re.search(r"'s name$| s name$| called$", line)))
     return None
 
 
@@ -348,14 +296,14 @@ def _by_stem(key: str, facts: Sequence[Fact], got: dict[str, str | None]) -> str
     return as_sentence(join([fact.spoken for fact in hits[-5:]]))
 
 
-def _about(thing: str, facts: Sequence[Fact]) -> str | None:
+def _about(thing: str, facts: Sequence[Fact], *, named: bool = False) -> str | None:
     key = _key(re.sub(r"'s name$| s name$| name$", "", thing) if thing != "name" else thing)
     if not key:
         return None
     exact = [fact for fact in facts if fact.key == key]
     near = exact or [
-        fact for fact in facts if set(key) <= set(fact.key) or (set(fact.key) <= set(key) and fact.key != ("name",))
+        fact for fact in facts if set(key) <= set(fact.key) or (set(fact.key) <= set(key) and fact.key != NAME_KEY)
     ]
     if near:
         return as_sentence(near[-1].spoken)
-    return f"You have not told me your {thing} yet." if len(thing.split()) <= 4 else None
+    return f"You have not told me your {thing}{"'s name" if named else ''} yet." if len(thing.split()) <= 4 else None

@@ -209,7 +209,7 @@ def _read_exact(text: str, found: Directives) -> str:
         (
             r"\b(?:(?P<only>always|only|just|must) )?(?:answer|respond|reply)(?: to [\w ]{1,30}?| "
             r"always| only| every time)? (?:with|by saying)"
-            rf"(?P<exactly>(?: exactly| only| just| nothing but)*) (?P<word>{_WORD}){_VALUE}"
+            rf"(?P<exactly>(?: exactly| only| just| nothing but)*) ?(?P<word>{_WORD}){_VALUE}"
         ),
         (
             rf"\b(?:only ever|always only|(?P<only>always|only)) say(?P<exactly>(?: exactly| only)*) "
@@ -231,7 +231,9 @@ def _read_exact(text: str, found: Directives) -> str:
 
 def _literal(value: str) -> bool:
     """Words meant as they stand, not a manner of answering ("only in English", "only short sentences")."""
-    if len(value.split()) > 8:
+    if len(value.split()) > 8 or re.search(
+        r"\b(?:sentences?|words|answers?|tone|style|language|emojis?|rhymes?)$", value.lower()
+    ):
         return False
     return not re.match(
         (

@@ -322,6 +322,21 @@ INTENTS: tuple[Intent, ...] = (
         ("I can not look up the weather by myself. An application can give me a function for it.",),
     ),
     Intent(
+        "speed",
+        (
+            r"(?:.* )?(?:speak|talk|say (?:it|that))\b.*\b(?:slower|slowly|faster|quicker|quickly|louder|quieter)\b.*"
+            r"|(?:slower|louder)(?: please)?"
+        ),
+        ("please speak more slowly", "talk louder"),
+        ("I can not change how I speak. The application sets my voice and its speed.",),
+    ),
+    Intent(
+        "other_topic",
+        r"(?:let us )?(?:talk|speak) about something (?:else|different)|(?:let us )?change the (?:topic|subject)",
+        ("let's talk about something else",),
+        ("Gladly. What would you like to talk about?",),
+    ),
+    Intent(
         "like",
         (
             r"do you (?:like|love|enjoy|have a favorite|want|feel|think|dream|sleep|eat|have "

@@ -22,116 +22,16 @@ _IS_AFTER = frozenset(
 )
 STOPWORDS = frozenset(
     [
-        "a",
-        "an",
-        "the",
-        "i",
-        "me",
-        "my",
-        "we",
-        "our",
-        "you",
-        "your",
-        "he",
-        "she",
-        "it",
-        "its",
-        "they",
-        "them",
-        "this",
-        "that",
-        "these",
-        "those",
-        "is",
-        "am",
-        "are",
-        "was",
-        "were",
-        "be",
-        "been",
-        "being",
-        "do",
-        "does",
-        "did",
-        "have",
-        "has",
-        "had",
-        "will",
-        "would",
-        "can",
-        "could",
-        "shall",
-        "should",
-        "may",
-        "might",
-        "must",
-        "of",
-        "to",
-        "in",
-        "on",
-        "at",
-        "by",
-        "for",
-        "with",
-        "from",
-        "as",
-        "and",
-        "or",
-        "but",
-        "if",
-        "so",
-        "than",
-        "then",
-        "there",
-        "here",
-        "what",
-        "which",
-        "who",
-        "whom",
-        "when",
-        "where",
-        "why",
-        "how",
-        "not",
-        "no",
-        "yes",
-        "please",
-        "just",
-        "about",
-        "into",
-        "over",
-        "some",
-        "any",
-        "all",
-        "also",
-        "too",
-        "very",
-        "let",
-        "us",
-        "tell",
-        "give",
-        "want",
-        "need",
-        "like",
-        "know",
-        "say",
-        "get",
-        "got",
-        "go",
-        "okay",
-        "hey",
-        "hi",
-        "hello",
-        "well",
-        "um",
-        "uh",
-        "now",
-        "right",
-        "up",
-        "out",
-        "off",
+        "a", "an", "the", "i", "me", "my", "we", "our", "you", "your", "he", "she", "it", "its", "they", "them",
+        "this", "that", "these", "those", "is", "am", "are", "was", "were", "be", "been", "being", "do", "does",
+        "did", "have", "has", "had", "will", "would", "can", "could", "shall", "should", "may", "might", "must",
+        "of", "to", "in", "on", "at", "by", "for", "with", "from", "as", "and", "or", "but", "if", "so", "than",
+        "then", "there", "here", "what", "which", "who", "whom", "when", "where", "why", "how", "not", "no", "yes",
+        "please", "just", "about", "into", "over", "some", "any", "all", "also", "too", "very", "let", "us", "tell",
+        "give", "want", "need", "like", "know", "say", "get", "got", "go", "okay", "hey", "hi", "hello", "well",
+        "um", "uh", "now", "right", "up", "out", "off",
     ]
-)
+)  # fmt: skip
 
 
 def tidy(text: str) -> str:
@@ -183,6 +83,7 @@ def core(text: str) -> str:
     return short or whole
 
 
+@lru_cache(maxsize=8192)
 def stem(word: str) -> str:
     """A rough English stem: enough to join "lights" to "light" and "booking" to "book"."""
     for ending, put in (("ies", "y"), ("sses", "ss"), ("ations", "at"), ("ation", "at"), ("ings", ""), ("ing", "")):
@@ -203,7 +104,12 @@ def _undouble(word: str) -> str:
 
 def stems(text: str) -> list[str]:
     """The stems of the words that carry meaning, in order."""
-    return [stem(word) for word in re.findall(r"[^\W_]+", plain(text)) if word not in STOPWORDS]
+    return list(_stems(text[:LONGEST]))
+
+
+@lru_cache(maxsize=2048)
+def _stems(text: str) -> tuple[str, ...]:
+    return tuple(stem(word) for word in re.findall(r"[^\W_]+", plain(text)) if word not in STOPWORDS)
 
 
 def split_name(name: str) -> str:

@@ -15,20 +15,9 @@ from voicebridge.engines.embedded.brain.functions.wording import Wording
 
 # The order matters: what is recognisable by form is taken before what is recognised by its place in the sentence.
 _ORDER = (
-    "email",
-    "phone",
-    "url",
-    "duration",
-    "datetime",
-    "date",
-    "time",
-    "enum",
-    "code",
-    "number",
-    "place",
-    "person",
+    "email", "phone", "url", "duration", "datetime", "date", "time", "enum", "code", "number", "place", "person",
     "boolean",
-)
+)  # fmt: skip
 _MOST_CALLS = 5
 
 
@@ -128,6 +117,11 @@ def _fill_slots(function: Function, slots: tuple[Slot, ...], wording: Wording, v
     _fill_free(function, slots, wording, values)
 
 
+def _is_thing(slot: Slot) -> bool:
+    """Places without names of their own: "vacuum the living room" has no preposition to find it by."""
+    return slot.role == "place" and bool(re.search(r"\b(?:room|hall|station|stop|area)$", slot.words))
+
+
 def _early_cue(slot: Slot, wording: Wording) -> Any:
     return by_cue(slot, wording, early=True)
 
@@ -139,7 +133,11 @@ def _rank(slot: Slot) -> tuple[int, bool, bool]:
 
 
 def _fill_free(function: Function, slots: tuple[Slot, ...], wording: Wording, values: dict[str, Any]) -> None:
-    free = [slot for slot in slots if slot.role in ("text", "thing", "code", "url") and slot.kind == "string"]
+    free = [
+        slot
+        for slot in slots
+        if slot.kind == "string" and (slot.role in ("text", "thing", "code", "url") or _is_thing(slot))
+    ]
     for slot in free:
         if slot.name not in values and (found := by_cue(slot, wording, early=False)) is not None:
             values[slot.name] = found

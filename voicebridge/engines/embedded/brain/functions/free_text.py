@@ -10,35 +10,12 @@ from voicebridge.engines.embedded.brain.functions.wording import Wording
 from voicebridge.engines.embedded.brain.words import STOPWORDS, stem
 
 LANGUAGES = {
-    "english": "en",
-    "spanish": "es",
-    "french": "fr",
-    "german": "de",
-    "italian": "it",
-    "portuguese": "pt",
-    "dutch": "nl",
-    "chinese": "zh",
-    "mandarin": "zh",
-    "japanese": "ja",
-    "korean": "ko",
-    "russian": "ru",
-    "arabic": "ar",
-    "hindi": "hi",
-    "turkish": "tr",
-    "polish": "pl",
-    "swedish": "sv",
-    "danish": "da",
-    "norwegian": "no",
-    "finnish": "fi",
-    "greek": "el",
-    "czech": "cs",
-    "hungarian": "hu",
-    "ukrainian": "uk",
-    "vietnamese": "vi",
-    "thai": "th",
-    "hebrew": "he",
-    "latin": "la",
-}
+    "english": "en", "spanish": "es", "french": "fr", "german": "de", "italian": "it", "portuguese": "pt",
+    "dutch": "nl", "chinese": "zh", "mandarin": "zh", "japanese": "ja", "korean": "ko", "russian": "ru",
+    "arabic": "ar", "hindi": "hi", "turkish": "tr", "polish": "pl", "swedish": "sv", "danish": "da",
+    "norwegian": "no", "finnish": "fi", "greek": "el", "czech": "cs", "hungarian": "hu", "ukrainian": "uk",
+    "vietnamese": "vi", "thai": "th", "hebrew": "he", "latin": "la",
+}  # fmt: skip
 _CURRENCIES = {
     r"(?:us |american )?dollars?|usd|bucks": "USD",
     r"euros?|eur": "EUR",
@@ -94,69 +71,32 @@ _CUES: tuple[tuple[str, tuple[str, ...]], ...] = (
         r"title|name|label|song|track|list|playlist|subject",
         (r"\b(?:called|named|titled|entitled|labell?ed)\s+([^\x00]+)",),
     ),
+    (r"topping|ingredient|extra|side|feature|tag", (r"\b(?:with|plus|including)\s+([^\x00]+)",)),
     (r"reason|purpose|occasion", (r"\b(?:because(?: of)?|due to|reason is)\s+([^\x00]+)$",)),
 )
 _VERBS = frozenset(
     [
-        "add",
-        "put",
-        "set",
-        "create",
-        "make",
-        "start",
-        "play",
-        "show",
-        "find",
-        "search",
-        "look",
-        "book",
-        "order",
-        "buy",
-        "send",
-        "write",
-        "read",
-        "open",
-        "close",
-        "turn",
-        "switch",
-        "tell",
-        "ask",
-        "schedule",
-        "plan",
-        "remind",
-        "call",
-        "text",
-        "message",
-        "email",
-        "note",
-        "take",
-        "track",
-        "check",
-        "get",
-        "give",
-        "want",
-        "need",
-        "translate",
-        "convert",
-        "calculate",
-        "run",
-        "cancel",
-        "delete",
-        "remove",
-        "change",
-        "update",
-        "what",
-        "is",
-        "how",
-        "much",
-        "many",
-        "there",
-        "do",
-        "does",
-        "will",
+        "add", "see", "visit", "reserve", "put", "set", "create", "make", "start", "play", "show", "find", "search",
+        "look", "book", "order", "buy", "send", "write", "read", "open", "close", "turn", "switch", "tell", "ask",
+        "schedule", "plan", "remind", "call", "text", "message", "email", "note", "take", "track", "check", "get",
+        "give", "want", "need", "translate", "convert", "calculate", "run", "cancel", "delete", "remove", "change",
+        "update", "what", "is", "how", "much", "many", "there", "do", "does", "will",
     ]
-)
-_EDGE = STOPWORDS | {"new", "another", "some", "song", "track", "item", "called", "named", "saying", "want"}
+)  # fmt: skip
+_EDGE = STOPWORDS | {
+    "new",
+    "another",
+    "some",
+    "song",
+    "track",
+    "item",
+    "called",
+    "named",
+    "saying",
+    "want",
+    "mean",
+    "means",
+}
 
 
 def quoted(slot: Slot, wording: Wording) -> str | None:
@@ -231,9 +171,10 @@ def remainder(function: Function, slot: Slot, wording: Wording, *, alone: bool) 
     vocabulary = {
         stem(word) for word in re.findall(r"[a-z]+", f"{function.words} {slot.words} {function.about.lower()}")
     }
+    own = {stem(word) for word in slot.words.split()}  # "the living room" keeps its last word for a slot called room
     best = ""
     for piece in wording.left():
-        trimmed = _trim(piece.split(), vocabulary)
+        trimmed = _trim(piece.split(), vocabulary, own)
         if len(trimmed) > len(best):
             best = trimmed
     if not best:
@@ -244,7 +185,7 @@ def remainder(function: Function, slot: Slot, wording: Wording, *, alone: bool) 
     return _as_value(slot, best)
 
 
-def _trim(words: list[str], vocabulary: set[str]) -> str:
+def _trim(words: list[str], vocabulary: set[str], own: set[str]) -> str:
     def empty(word: str) -> bool:
         bare = re.sub(r"[^\w'-]", "", word.lower()).removesuffix("'s")
         return bare in _EDGE or bare in _VERBS or stem(bare) in vocabulary
@@ -258,7 +199,7 @@ def _trim(words: list[str], vocabulary: set[str]) -> str:
     while start < end and (loose(words[start]) or (empty(words[start]) and not verb_seen)):
         verb_seen = verb_seen or not loose(words[start]) or stem(words[start].lower()) in vocabulary
         start += 1
-    while end > start and loose(words[end - 1]):
+    while end > start and loose(words[end - 1]) and stem(words[end - 1].lower()) not in own:
         end -= 1
     return " ".join(words[start:end]).strip(" ,.?!;:")
 

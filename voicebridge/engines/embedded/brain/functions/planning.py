@@ -81,7 +81,9 @@ class Planner:
         if not functions or not text.strip():
             return None
         groups = self._groups(text, functions, now, bar)
-        return Plan([(function, fill(function, words, now).values) for function, words in groups]) if groups else None
+        return (
+            _merged([(function, fill(function, words, now).values) for function, words in groups]) if groups else None
+        )
 
     def _best(self, text: str, functions: Sequence[Function], now: datetime | None) -> Match:
         """The best match; words that give every argument a near rival needs speak for that rival."""
@@ -152,6 +154,22 @@ class Planner:
         """Whether the answer is rather a request of its own for another function."""
         best = self._selector.rank(text, functions)[0]
         return best.over >= 0.2 and all(best.function is not function for function, _ in plan.parts)
+
+
+def _merged(parts: list[tuple[Function, dict[str, Any]]]) -> Plan:
+    """Neighbouring parts for one function that only together have all it requires are one request."""
+    plan = Plan()
+    for function, values in parts:
+        if plan.parts and plan.parts[-1][0] is function:
+            known = plan.parts[-1][1]
+            together = {**values, **known}
+            if (settle(function, known).missing or settle(function, values).missing) and not settle(
+                function, together
+            ).missing:
+                plan.parts[-1] = (function, together)
+                continue
+        plan.parts.append((function, values))
+    return plan
 
 
 def _fits(function: Function, text: str, now: datetime | None) -> bool:
@@ -239,9 +257,13 @@ def question(slot: Slot) -> str:
         )
     if slot.role == "number":
         return _how_many(name)
-    if slot.many:
-        return f"Which {name}?"
-    return f"What is the {name}?" if slot.role == "code" else f"What should the {name} be?"
+    if slot.role == "code":
+        return f"What is the {name}?"
+    if re.search(r"\b(?:message|text|body|content|note|comment)$", name):
+        return f"What should the {name} say?"
+    if re.search(r"\b(?:query|search|keywords?|term)$", name):
+        return "What should I look for?"
+    return f"What should the {name} be?" if slot.role == "text" and not slot.many else f"Which {name}?"
 
 
 def _how_many(name: str) -> str:

@@ -11,22 +11,9 @@ from voicebridge.engines.embedded.brain.words import split_name, tidy
 
 Kind: TypeAlias = Literal["string", "number", "integer", "boolean", "array", "object"]
 Role: TypeAlias = Literal[
-    "enum",
-    "number",
-    "boolean",
-    "date",
-    "time",
-    "datetime",
-    "duration",
-    "place",
-    "person",
-    "email",
-    "phone",
-    "url",
-    "code",
-    "text",
-    "thing",
-]
+    "enum", "number", "boolean", "date", "time", "datetime", "duration", "place", "person", "email", "phone", "url",
+    "code", "text", "thing",
+]  # fmt: skip
 _KINDS: tuple[Kind, ...] = ("string", "number", "integer", "boolean", "array", "object")
 _MOST_SLOTS = 24
 _MOST_CHOICES = 64
@@ -42,7 +29,7 @@ _ROLE_WORDS: tuple[tuple[Role, str], ...] = (
     (
         "place",
         (
-            r"\b(?:location|city|town|place|country|region|origin|destination|airport|from|where|area"
+            r"\b(?:location|city|town|place|country|region|station|stop|terminal|room|hall|origin|destination|airport|from|where|area"
             r"|state)$|^to$|\baddress$"
         ),
     ),
@@ -117,7 +104,7 @@ def _read_slots(schema: dict[str, Any], depth: int) -> tuple[Slot, ...]:
     slots = [
         _read_slot(name, entry, name in required, depth)
         for name, entry in list(properties.items())[:_MOST_SLOTS]
-        if isinstance(name, str)
+        if isinstance(name, str) and len(name) <= 100
     ]
     return tuple(sorted(slots, key=lambda slot: not slot.required))
 
@@ -167,12 +154,17 @@ def _read_slot(name: str, entry: Any, required: bool, depth: int) -> Slot:
 
 
 def _choices(entry: dict[str, Any]) -> tuple[Any, ...]:
-    if isinstance(entry.get("const"), str | int | float | bool):
+    if _is_choice(entry.get("const")):
         return (entry["const"],)
     listed = entry.get("enum")
     if not isinstance(listed, list):
         return ()
-    return tuple(value for value in listed[:_MOST_CHOICES] if isinstance(value, str | int | float | bool))
+    return tuple(value for value in listed[:_MOST_CHOICES] if _is_choice(value))
+
+
+def _is_choice(value: Any) -> bool:
+    """Whether a value of an enum is short enough to be spoken."""
+    return isinstance(value, bool | float) or (isinstance(value, str | int) and len(str(value)[:100]) < 100)
 
 
 def _bound(value: Any) -> float | None:
@@ -184,6 +176,8 @@ def _role(words: str, about: str, kind: Kind, choices: tuple[Any, ...], form: An
         return "enum"
     if kind == "boolean":
         return "boolean"
+    if kind == "object":
+        return "thing"
     lowered = about.lower()
     if kind in ("number", "integer"):
         timed = re.search(r"\b(?:duration|seconds?|minutes?|hours?|length)\b", words)

@@ -17,74 +17,29 @@ LEXICAL_THRESHOLD = 0.35
 _WEAK = frozenset(
     stem(word)
     for word in [
-        "current",
-        "user",
-        "given",
-        "name",
-        "value",
-        "string",
-        "get",
-        "set",
-        "use",
-        "specific",
-        "return",
-        "function",
-        "call",
-        "type",
-        "date",
-        "time",
-        "day",
-        "number",
-        "new",
-        "information",
-        "info",
-        "provide",
-        "list",
+        "current", "user", "given", "name", "value", "string", "get", "set", "use", "specific", "return", "function",
+        "call", "type", "date", "time", "day", "number", "new", "information", "info", "provide", "list",
     ]
-)
+)  # fmt: skip
 
 
 # What people say instead of the words that descriptions use.
 _FAMILIES = (
     "weather forecast rain raining snow snowing sunny cloudy windy umbrella",
-    "light lamp bright dark dim illumination",
-    "timer countdown",
-    "alarm wake",
-    "message text sms tell whatsapp",
-    "mail email",
-    "call phone dial ring telephone",
-    "book reserve reservation table dinner restaurant",
-    "music song play listen hear album artist playlist track",
-    "shopping grocery buy list",
-    "translate translation language word meaning",
-    "remind reminder forget remember",
-    "currency money exchange dollar euro pound yen franc rate",
-    "flight fly plane airline air",
-    "order package parcel delivery shipment ship",
-    "thermostat heating heat temperature cold warm degree",
-    "stock share ticker market",
-    "human person agent operator representative supervisor someone support",
-    "hang end disconnect terminate",
-    "appointment meeting calendar event schedule",
-    "route direction navigate navigation way drive map",
-    "news headline",
-    "recipe cook cooking meal",
-    "lock unlock door",
-    "volume loud louder quiet quieter sound mute",
-    "search find look lookup",
-    "open raise blind curtain shutter",
-    "vacuum clean robot",
-    "pay payment transfer send bank",
-    "balance account",
-    "room hotel night stay",
-    "taxi cab ride",
-    "movie film cinema",
-    "cancel delete remove",
-    "pizza food order eat",
-    "joke funny",
-    "note memo write jot",
-    "photo picture camera",
-)
+    "light lamp bright dark dim illumination", "timer countdown", "alarm wake", "message text sms tell whatsapp",
+    "mail email", "call phone dial ring telephone", "book reserve reservation table dinner restaurant",
+    "music song play listen hear album artist playlist track", "shopping grocery buy list",
+    "translate translation language word meaning", "remind reminder forget remember",
+    "currency money exchange dollar euro pound yen franc rate", "flight fly plane airline air",
+    "order package parcel delivery shipment ship", "thermostat heating heat temperature cold warm degree",
+    "stock share ticker market", "human person agent operator representative supervisor someone support",
+    "hang end disconnect terminate", "appointment meeting calendar event schedule",
+    "route direction navigate navigation way drive map", "news headline", "recipe cook cooking meal",
+    "lock unlock door", "volume loud louder quiet quieter sound mute", "search find look lookup",
+    "open raise blind curtain shutter", "vacuum clean robot", "pay payment transfer send bank", "balance account",
+    "room hotel night stay", "taxi cab ride", "movie film cinema", "cancel delete remove", "pizza food order eat",
+    "joke funny", "note memo write jot", "photo picture camera",
+)  # fmt: skip
 _KIN: dict[str, frozenset[str]] = {}
 for _family in _FAMILIES:
     _members = frozenset(stem(word) for word in _family.split())
@@ -112,7 +67,8 @@ _TELLING = re.compile(
     r"|love|hate|had|went|was|bought|live|work|saw|think"
     r"|do not (?:know|like|understand|think))\b|i am (?!out|looking|trying)|my \w+ (?:is|was"
     r"|were|are)\b|(?:it|that|he|she|this|they) was\b"
-    r"|do you (?:like|think|love|know|have)|are you|you are|that is|what (?:are|is) (?:you|your"
+    r"|it is (?:my|an?|so|very)\b|do you (?:like|think|love|know|have)"
+    r"|are you|you are|that is|what (?:are|is) (?:you|your"
     r"|my)\b|what can you|have you|did you|what do you)"
 )
 

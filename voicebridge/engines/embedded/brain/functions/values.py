@@ -26,48 +26,13 @@ _SPAN = (
 )
 _NOT_A_PLACE = frozenset(
     [
-        "me",
-        "you",
-        "him",
-        "her",
-        "them",
-        "us",
-        "it",
-        "this",
-        "that",
-        "my",
-        "your",
-        "the",
-        "a",
-        "an",
-        "morning",
-        "afternoon",
-        "evening",
-        "night",
-        "today",
-        "tomorrow",
-        "here",
-        "there",
-        "hour",
-        "minute",
-        "second",
-        "minutes",
-        "hours",
-        "seconds",
-        "days",
-        "people",
-        "person",
-        "everyone",
-        "someone",
-        "home",
-        "now",
-        "case",
-        "fact",
-        "general",
-        "total",
-        "full",
+        "next",
+        "me", "you", "him", "her", "them", "us", "it", "this", "that", "my", "your", "the", "a", "an", "morning",
+        "afternoon", "evening", "night", "today", "tomorrow", "here", "there", "hour", "minute", "second", "minutes",
+        "hours", "seconds", "days", "people", "person", "everyone", "someone", "home", "now", "case", "fact",
+        "general", "total", "full",
     ]
-)
+)  # fmt: skip
 _UNIT_SECONDS = {"second": 1, "sec": 1, "minute": 60, "min": 60, "hour": 3600, "hr": 3600, "day": 86400, "week": 604800}
 _YES = r"\b(?:yes|yeah|yep|sure|on|true|enable|enabled|correct|activate|with|please do|of course|start|open)\b"
 _NO = r"\b(?:no|nope|not|off|false|disable|disabled|deactivate|without|don't|do not|stop|close)\b"
@@ -326,7 +291,7 @@ def _prepositions(slot: Slot) -> tuple[str, ...]:
 def _place(slot: Slot, wording: Wording, alone: bool) -> Value:
     for preposition in _prepositions(slot):
         for match in re.finditer(
-            rf"\b{preposition}\s+(?:the (?:city|town) of )?(?:the )?{_SPAN}", wording.text, re.IGNORECASE
+            rf"\b{preposition}\s+(?:the (?:city|town) of )?(?:the |my |our )?{_SPAN}", wording.text, re.IGNORECASE
         ):
             words = match[1].lower().split()
             if not words or words[0] in _NOT_A_PLACE or _NUMBER.fullmatch(match[1].lower()):
@@ -347,7 +312,8 @@ _COMPANION = re.compile(
 
 def _several(slot: Slot, wording: Wording, start: int, first: int, end: int) -> Value:
     """The name at [first, end) and, where they follow, its companions: "Paris, Rome and Oslo", "Paris, France"."""
-    names = [_titled(wording.text[first:end])]
+    common = re.search(r"\b(?:the|my|our)\s+$", wording.lowered[start:first])  # "the airport" is no name
+    names = [_titled(wording.text[first:end], proper=common is None)]
     listed = False
     while match := _COMPANION.match(wording.text, end):
         names.append(match[2].strip(".,"))
@@ -365,8 +331,10 @@ class Several(list[str]):
     """More values than the slot holds: one call for each."""
 
 
-def _titled(name: str) -> str:
+def _titled(name: str, *, proper: bool = True) -> str:
     name = name.strip(" .,?!;:")
+    if not proper:
+        return name
     return name.title().replace("'S", "'s") if name.islower() else name
 
 

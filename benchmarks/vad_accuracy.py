@@ -15,6 +15,7 @@ Aim: median onset error at most 60 ms, median end error at most 100 ms, no false
 from __future__ import annotations
 
 import argparse
+import itertools
 import wave
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -61,7 +62,8 @@ def core_policy(threshold: float = 0.5) -> Policy:
     """The turn detection that the server runs."""
 
     def segments(probabilities: Probabilities) -> list[Segment]:
-        turns = TurnDetector(ServerVad(threshold=threshold, prefix_padding_ms=0, silence_duration_ms=SILENCE_MS))
+        settings = ServerVad(threshold=threshold, prefix_padding_ms=0, silence_duration_ms=SILENCE_MS)
+        turns = TurnDetector(settings, itertools.count())
         found: list[Segment] = []
         began: tuple[int, int] | None = None
         silence = (0.0,) * (ms_to_samples(SILENCE_MS) // VAD_WINDOW + 4)

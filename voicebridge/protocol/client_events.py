@@ -14,6 +14,7 @@ from voicebridge.protocol.formats import AudioFormat
 from voicebridge.protocol.item_input import ContextInput, ItemInput
 from voicebridge.protocol.model import ClientModel
 from voicebridge.protocol.session_input import (
+    BetaTemperature,
     FunctionToolInput,
     MaxTokensInput,
     PromptReference,
@@ -99,7 +100,7 @@ class ResponseParams(ClientModel):
     input: list[ContextInput] | None = None
     metadata: dict[MetadataKey, MetadataValue] | None = Field(default=None, max_length=16)
     prompt: PromptReference | None = None
-    temperature: float | None = Field(default=None, ge=0.0, le=2.0)
+    temperature: BetaTemperature = None
 
 
 class ResponseCreate(_ClientEvent):
@@ -147,10 +148,13 @@ _ADAPTERS: dict[str, TypeAdapter[Any]] = {name: TypeAdapter(model) for name, mod
 _SESSION: TypeAdapter[Any] = TypeAdapter(SessionPatch)
 
 
-def parse_client_event(event: dict[str, Any], strictness: Strictness) -> ClientEvent:
-    """Check one GA client event. Raises InvalidEvent with the protocol's code and dotted path (protocol 2.1)."""
+def parse_client_event(event: dict[str, Any], strictness: Strictness, *, beta: bool = False) -> ClientEvent:
+    """Check one GA client event. Raises InvalidEvent with the protocol's code and dotted path (protocol 2.1).
+
+    `beta`: it was a beta event, and may have what only beta has.
+    """
     adapter = _ADAPTERS[event_type(event, CLIENT_EVENT_TYPES)]
-    return validated(adapter, event, "", strictness)  # type: ignore[no-any-return]
+    return validated(adapter, event, "", strictness, beta=beta)  # type: ignore[no-any-return]
 
 
 def event_type(event: dict[str, Any], known: tuple[str, ...]) -> str:
@@ -168,8 +172,8 @@ def event_type(event: dict[str, Any], known: tuple[str, ...]) -> str:
     return name
 
 
-def parse_session(session: Any, strictness: Strictness, path: str = "session") -> SessionPatch:
+def parse_session(session: Any, strictness: Strictness, path: str = "session", *, beta: bool = False) -> SessionPatch:
     """Check a GA session object from a REST body or an SDP part; `path` begins the error's param."""
     if not isinstance(session, dict):
         raise InvalidEvent(f"Invalid type for '{path}': expected an object.", code="invalid_type", param=path)
-    return validated(_SESSION, session, path, strictness)  # type: ignore[no-any-return]
+    return validated(_SESSION, session, path, strictness, beta=beta)  # type: ignore[no-any-return]

@@ -244,7 +244,8 @@ def downgraded(event: Json, dialect: Dialect) -> Json | None:
     elif "session" in event:
         _downgrade_session_event(down)
     elif kind == "error":
-        down["error"] = event["error"] | {"param": beta_param(event["error"]["param"])}
+        message, param = in_beta_words(event["error"]["message"], event["error"]["param"])
+        down["error"] = event["error"] | {"message": message, "param": param}
     return down
 
 
@@ -355,6 +356,7 @@ def downgraded_item(item: Json) -> Json:
 
 
 _PARAMS_DOWN = (
+    ("session.type", "type"),
     ("session.audio.input.format.type", "session.input_audio_format"),
     ("session.audio.input.format", "session.input_audio_format"),
     ("session.audio.input.transcription", "session.input_audio_transcription"),
@@ -381,3 +383,15 @@ def beta_param(param: str | None) -> str | None:
         if param.startswith(ga):
             return beta + param[len(ga) :]
     return param
+
+
+def in_beta_words(message: str, param: str | None) -> tuple[str, str | None]:
+    """An error as a beta client understands it: its own names of the member and of audio formats."""
+    ours = beta_param(param)
+    if param is None or ours is None or ours == param:
+        return message, ours
+    message = message.replace(f"'{param}'", f"'{ours}'")
+    if ours.endswith("_audio_format"):
+        for ga, beta in _FORMATS_DOWN.items():
+            message = message.replace(f"'{ga}'", f"'{beta}'")
+    return message, ours

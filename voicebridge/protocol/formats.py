@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field
-
-from voicebridge.protocol.model import ClientModel
+from voicebridge.protocol.model import BY_TYPE, ClientModel, branch
 
 
 class Pcm(ClientModel):
@@ -28,6 +26,9 @@ class Pcma(ClientModel):
     type: Literal["audio/pcma"] = "audio/pcma"
 
 
-AudioFormat: TypeAlias = Annotated[Pcm | Pcmu | Pcma, Field(discriminator="type")]
+AudioFormat: TypeAlias = Annotated[
+    Annotated[Pcm, branch("audio/pcm")] | Annotated[Pcmu, branch("audio/pcmu")] | Annotated[Pcma, branch("audio/pcma")],
+    BY_TYPE,
+]
 
 PCM_24K = Pcm(type="audio/pcm", rate=24_000)

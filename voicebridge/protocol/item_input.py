@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from voicebridge.protocol.model import ClientModel
+from voicebridge.protocol.model import BRANCH, BY_TYPE, ClientModel, branch
 
 StatusInput: TypeAlias = Literal["in_progress", "completed", "incomplete"] | None
 
@@ -54,6 +54,22 @@ class OutputAudio(ClientModel):
     transcript: str | None = None
 
 
+UserPart: TypeAlias = Annotated[
+    Annotated[InputText, branch("input_text")]
+    | Annotated[InputText, branch("text")]
+    | Annotated[InputAudio, branch("input_audio")]
+    | Annotated[InputImage, branch("input_image")],
+    BY_TYPE,
+]
+AssistantPart: TypeAlias = Annotated[
+    Annotated[OutputText, branch("output_text")]
+    | Annotated[OutputText, branch("text")]
+    | Annotated[OutputAudio, branch("output_audio")]
+    | Annotated[OutputAudio, branch("audio")],
+    BY_TYPE,
+]
+
+
 class _ItemInput(ClientModel):
     id: str | None = Field(default=None, min_length=1, max_length=512)
     object: Literal["realtime.item"] | None = None
@@ -69,13 +85,13 @@ class SystemMessageInput(_ItemInput):
 class UserMessageInput(_ItemInput):
     type: Literal["message"]
     role: Literal["user"]
-    content: list[Annotated[InputText | InputAudio | InputImage, Field(discriminator="type")]]
+    content: list[UserPart]
 
 
 class AssistantMessageInput(_ItemInput):
     type: Literal["message"]
     role: Literal["assistant"]
-    content: list[Annotated[OutputText | OutputAudio, Field(discriminator="type")]]
+    content: list[AssistantPart]
 
 
 class UnknownRoleMessageInput(_ItemInput):
@@ -112,19 +128,21 @@ def _kind(item: Any) -> str | None:
         return None
     kind = item.get("type")
     if kind != "message":
-        return kind if isinstance(kind, str) else None
+        return BRANCH + kind if isinstance(kind, str) else None
     role = item.get("role")
-    return f"message/{role}" if role in ("system", "user", "assistant") else "message/unknown"
+    return f"{BRANCH}message/{role}" if role in ("system", "user", "assistant") else BRANCH + "message/unknown"
 
 
 _Item = (
-    Annotated[SystemMessageInput, Tag("message/system")]
-    | Annotated[UserMessageInput, Tag("message/user")]
-    | Annotated[AssistantMessageInput, Tag("message/assistant")]
-    | Annotated[UnknownRoleMessageInput, Tag("message/unknown")]
-    | Annotated[FunctionCallInput, Tag("function_call")]
-    | Annotated[FunctionCallOutputInput, Tag("function_call_output")]
+    Annotated[SystemMessageInput, branch("message/system")]
+    | Annotated[UserMessageInput, branch("message/user")]
+    | Annotated[AssistantMessageInput, branch("message/assistant")]
+    | Annotated[UnknownRoleMessageInput, branch("message/unknown")]
+    | Annotated[FunctionCallInput, branch("function_call")]
+    | Annotated[FunctionCallOutputInput, branch("function_call_output")]
 )
 
 ItemInput: TypeAlias = Annotated[_Item, Discriminator(_kind)]
-ContextInput: TypeAlias = Annotated[_Item | Annotated[ItemReferenceInput, Tag("item_reference")], Discriminator(_kind)]
+ContextInput: TypeAlias = Annotated[
+    _Item | Annotated[ItemReferenceInput, branch("item_reference")], Discriminator(_kind)
+]

@@ -7,9 +7,9 @@ What we *receive*: members that were not sent are not in `model_fields_set`, so 
 
 from __future__ import annotations
 
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 T = TypeVar("T")
 
@@ -19,6 +19,24 @@ def _is_none(value: object) -> bool:
 
 
 Maybe = Annotated[T | None, Field(exclude_if=_is_none)]
+
+
+BRANCH = "branch:"
+"""Before the tag of every branch of a union of client models: pydantic names branches in the paths of its errors, and a
+member of the JSON may be called like a branch (`{"type": "text", "text": …}`)."""
+
+
+def branch(name: str) -> Tag:
+    return Tag(BRANCH + name)
+
+
+def _type_of(value: Any) -> str | None:
+    kind = value.get("type") if isinstance(value, dict) else getattr(value, "type", None)
+    return BRANCH + kind if isinstance(kind, str) else None
+
+
+BY_TYPE = Discriminator(_type_of)
+"""Chooses a union's branch by the member `type`."""
 
 
 class ServerModel(BaseModel):

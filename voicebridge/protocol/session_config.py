@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypeVar
 
-from pydantic import Field
+from pydantic import Field, field_serializer
 
 from voicebridge.errors import InvalidEvent
 from voicebridge.protocol.formats import PCM_24K, AudioFormat, Pcm
@@ -81,7 +81,7 @@ class Transcription(ServerModel):
 
 
 class NoiseReduction(ServerModel):
-    type: Literal["near_field", "far_field"]
+    type: Maybe[Literal["near_field", "far_field"]] = None
     strength: Maybe[float] = None
 
 
@@ -103,8 +103,17 @@ class RealtimeAudio(ServerModel):
     output: AudioOutput
 
 
+class TranscribedInput(AudioInput):
+    """What has to do with responses means nothing here and is not shown (protocol 5.2)."""
+
+    @field_serializer("turn_detection")
+    def _without_responses(self, detection: TurnDetection | None) -> dict[str, Any] | None:
+        shown = {"type", "threshold", "prefix_padding_ms", "silence_duration_ms", "eagerness"}
+        return None if detection is None else detection.model_dump(include=shown)
+
+
 class TranscriptionAudio(ServerModel):
-    input: AudioInput
+    input: TranscribedInput
 
 
 class RealtimeSession(ServerModel):
@@ -160,7 +169,7 @@ def new_session(
     )
     if kind == "transcription":
         return TranscriptionSession(
-            id=session_id, expires_at=expires_at, audio=TranscriptionAudio(input=AudioInput(turn_detection=vad))
+            id=session_id, expires_at=expires_at, audio=TranscriptionAudio(input=TranscribedInput(turn_detection=vad))
         )
     return RealtimeSession(
         id=session_id,
@@ -201,26 +210,25 @@ def _updated_transcription(
 def _updated_realtime(
     session: RealtimeSession, patch: RealtimeSessionPatch, defaults: SessionDefaults, *, voice_locked: bool
 ) -> RealtimeSession:
+    changes = _plain_changes(patch)
+    audio = session.audio
+    if patch.audio is not None:
+        source, sink = patch.audio.input, patch.audio.output
+        audio = RealtimeAudio(
+            input=audio.input if source is None else _updated_input(audio.input, source, defaults),
+            output=audio.output if sink is None else _updated_output(audio.output, sink, defaults),
+        )
     if patch.model is not None and patch.model != session.model:
         raise InvalidEvent(
             f"The model of a session cannot be changed: this one uses '{session.model}'.",
             code="invalid_value",
             param="session.model",
         )
-    changes = _plain_changes(patch)
-    if patch.audio is not None:
-        sound = session.audio
-        source = patch.audio.input
-        sink = patch.audio.output
-        changes["audio"] = RealtimeAudio(
-            input=sound.input if source is None else _updated_input(sound.input, source, defaults),
-            output=sound.output if sink is None else _updated_output(sound.output, sink, defaults),
+    if voice_locked and audio.output.voice != session.audio.output.voice:
+        raise InvalidEvent(
+            "Cannot update a conversation's voice if assistant audio is present.", code="cannot_update_voice"
         )
-        if voice_locked and changes["audio"].output.voice != sound.output.voice:
-            raise InvalidEvent(
-                "Cannot update a conversation's voice if assistant audio is present.", code="cannot_update_voice"
-            )
-    return session.model_copy(update=changes)
+    return session.model_copy(update=changes | {"audio": audio})
 
 
 _CLEARED_BY_NULL = ("tracing", "prompt", "parallel_tool_calls", "reasoning", "include")
@@ -232,7 +240,7 @@ def _plain_changes(patch: RealtimeSessionPatch) -> dict[str, Any]:
     if patch.output_modalities is not None:
         changes["output_modalities"] = spoken_or_written(patch.output_modalities)
     if patch.tools is not None:
-        changes["tools"] = tuple(tool.model_dump(exclude_unset=True) for tool in patch.tools)
+        changes["tools"] = tuple({"type": tool.type, **tool.model_dump(exclude_unset=True)} for tool in patch.tools)
     for member in ("instructions", "max_output_tokens", "temperature"):
         if getattr(patch, member) is not None:
             changes[member] = getattr(patch, member)
@@ -267,7 +275,10 @@ def checked_format(audio_format: AudioFormat, defaults: SessionDefaults, param: 
     )
 
 
-def _updated_input(current: AudioInput, patch: AudioInputPatch, defaults: SessionDefaults) -> AudioInput:
+AnyInput = TypeVar("AnyInput", bound=AudioInput)
+
+
+def _updated_input(current: AnyInput, patch: AudioInputPatch, defaults: SessionDefaults) -> AnyInput:
     changes: dict[str, Any] = {}
     if patch.format is not None:
         changes["format"] = checked_format(patch.format, defaults, "session.audio.input.format")

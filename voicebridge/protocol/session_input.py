@@ -7,15 +7,26 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import ConfigDict, Discriminator, Field, Tag
+from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, ValidationInfo
+from pydantic_core import PydanticCustomError
 
 from voicebridge.protocol.formats import AudioFormat
-from voicebridge.protocol.model import ClientModel
+from voicebridge.protocol.model import BRANCH, BY_TYPE, ClientModel, branch
 
 
 def _by_json_type(names: dict[type, str], otherwise: str) -> Discriminator:
     """Choose a union's branch by the value's JSON type, so that an error speaks of one branch only."""
-    return Discriminator(lambda value: names.get(type(value), otherwise))
+    return Discriminator(lambda value: BRANCH + names.get(type(value), otherwise))
+
+
+def _of_beta(value: Any, info: ValidationInfo) -> Any:
+    if value is None or (info.context and info.context["beta"]):
+        return value
+    raise PydanticCustomError("extra_forbidden", "GA has no such member")
+
+
+BetaTemperature: TypeAlias = Annotated[float | None, BeforeValidator(_of_beta), Field(ge=0.0, le=2.0)]
+"""Only beta has it; a GA client that sends it is told so."""
 
 
 class ServerVadInput(ClientModel):
@@ -41,7 +52,9 @@ class SemanticVadInput(ClientModel):
     interrupt_response: bool | None = None
 
 
-TurnDetectionInput: TypeAlias = Annotated[ServerVadInput | SemanticVadInput, Field(discriminator="type")]
+TurnDetectionInput: TypeAlias = Annotated[
+    Annotated[ServerVadInput, branch("server_vad")] | Annotated[SemanticVadInput, branch("semantic_vad")], BY_TYPE
+]
 
 
 class TranscriptionInput(ClientModel):
@@ -56,7 +69,7 @@ class TranscriptionInput(ClientModel):
 
 
 class NoiseReductionInput(ClientModel):
-    type: Literal["near_field", "far_field"]
+    type: Literal["near_field", "far_field"] | None = None
     strength: float | None = None
 
 
@@ -65,7 +78,7 @@ class VoiceReference(ClientModel):
 
 
 VoiceInput: TypeAlias = Annotated[
-    Annotated[str, Tag("name")] | Annotated[VoiceReference, Tag("reference")],
+    Annotated[str, branch("name")] | Annotated[VoiceReference, branch("reference")],
     _by_json_type({dict: "reference"}, "name"),
 ]
 
@@ -89,11 +102,11 @@ class AudioPatch(ClientModel):
 
 
 class FunctionToolInput(ClientModel):
-    """A function of the client. Extra members (`strict`, …) are kept and echoed."""
+    """A function of the client. Extra members (`strict`, …) are kept and echoed; a nameless kind is a function."""
 
     model_config = ConfigDict(extra="allow")
 
-    type: Literal["function"]
+    type: Literal["function"] = "function"
     name: str = Field(min_length=1, max_length=64)
     description: str | None = None
     parameters: dict[str, Any] | None = None
@@ -105,12 +118,12 @@ class NamedFunction(ClientModel):
 
 
 ToolChoiceInput: TypeAlias = Annotated[
-    Annotated[Literal["auto", "none", "required"], Tag("mode")] | Annotated[NamedFunction, Tag("function")],
+    Annotated[Literal["auto", "none", "required"], branch("mode")] | Annotated[NamedFunction, branch("function")],
     _by_json_type({dict: "function"}, "mode"),
 ]
 
 MaxTokensInput: TypeAlias = Annotated[
-    Annotated[int, Field(ge=1, le=4096), Tag("count")] | Annotated[Literal["inf"], Tag("unlimited")],
+    Annotated[int, Field(ge=1, le=4096), branch("count")] | Annotated[Literal["inf"], branch("unlimited")],
     _by_json_type({str: "unlimited"}, "count"),
 ]
 
@@ -122,13 +135,13 @@ class TracingSettings(ClientModel):
 
 
 TracingInput: TypeAlias = Annotated[
-    Annotated[Literal["auto"], Tag("auto")] | Annotated[TracingSettings, Tag("settings")],
+    Annotated[Literal["auto"], branch("auto")] | Annotated[TracingSettings, branch("settings")],
     _by_json_type({dict: "settings"}, "auto"),
 ]
 
 
 class TokenLimits(ClientModel):
-    post_instructions: int = Field(ge=0)
+    post_instructions: int | None = Field(default=None, ge=0)
 
 
 class RetentionRatio(ClientModel):
@@ -138,7 +151,7 @@ class RetentionRatio(ClientModel):
 
 
 TruncationInput: TypeAlias = Annotated[
-    Annotated[Literal["auto", "disabled"], Tag("mode")] | Annotated[RetentionRatio, Tag("ratio")],
+    Annotated[Literal["auto", "disabled"], branch("mode")] | Annotated[RetentionRatio, branch("ratio")],
     _by_json_type({dict: "ratio"}, "mode"),
 ]
 
@@ -179,8 +192,7 @@ class RealtimeSessionPatch(_SessionPatch):
     tools: list[FunctionToolInput] | None = None
     tracing: TracingInput | None = None
     truncation: TruncationInput | None = None
-    temperature: float | None = Field(default=None, ge=0.0, le=2.0)
-    """Beta only; a GA client that sends it is told so before it comes here."""
+    temperature: BetaTemperature = None
 
 
 class TranscriptionAudioPatch(ClientModel):
@@ -192,4 +204,7 @@ class TranscriptionSessionPatch(_SessionPatch):
     audio: TranscriptionAudioPatch | None = None
 
 
-SessionPatch: TypeAlias = Annotated[RealtimeSessionPatch | TranscriptionSessionPatch, Field(discriminator="type")]
+SessionPatch: TypeAlias = Annotated[
+    Annotated[RealtimeSessionPatch, branch("realtime")] | Annotated[TranscriptionSessionPatch, branch("transcription")],
+    BY_TYPE,
+]

@@ -6,7 +6,7 @@ a wrong type, a value out of range.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from voicebridge.errors import InvalidEvent
+from voicebridge.protocol.model import BRANCH
 
 UnknownMembers = Literal["off", "warn", "error"]
 
@@ -34,7 +35,7 @@ class Strictness:
     report: Callable[[str], None] = _report_nothing
 
 
-OTHER_DIALECT = {
+OTHER_DIALECT: dict[str, str | None] = {
     "session.modalities": "output_modalities",
     "session.voice": "audio.output.voice",
     "session.input_audio_format": "audio.input.format",
@@ -44,12 +45,19 @@ OTHER_DIALECT = {
     "session.turn_detection": "audio.input.turn_detection",
     "session.speed": "audio.output.speed",
     "session.max_response_output_tokens": "max_output_tokens",
+    "session.temperature": None,
     "response.modalities": "output_modalities",
     "response.voice": "audio.output.voice",
     "response.output_audio_format": "audio.output.format",
     "response.max_response_output_tokens": "max_output_tokens",
+    "response.temperature": None,
 }
-"""Beta members and what they are called in GA."""
+"""Beta members and what they are called in GA, if anything."""
+
+_MISPLACED = {
+    "session.model": "A transcription session has its model in 'session.audio.input.transcription.model'.",
+}
+"""Members of one kind of session that must not be overlooked in the other (protocol 1.5)."""
 
 _BESIDE_SESSION = frozenset(
     {
@@ -60,27 +68,36 @@ _BESIDE_SESSION = frozenset(
 """Session members that old documentation puts next to `type` (protocol 5.8)."""
 
 
-def validated(adapter: TypeAdapter[Any], data: dict[str, Any], path: str, strictness: Strictness) -> Any:
+MAX_FAULTS = 1_000
+"""With more than that in one event, nobody wants them listed."""
+
+
+def validated(
+    adapter: TypeAdapter[Any], data: dict[str, Any], path: str, strictness: Strictness, *, beta: bool = False
+) -> Any:
     """The model of `data`, or InvalidEvent. `path` is where `data` stands in the event, "" for the whole event."""
     try:
-        return adapter.validate_python(data)
+        return adapter.validate_python(data, context={"beta": beta})
     except ValidationError as error:
+        if error.error_count() > MAX_FAULTS:
+            raise InvalidEvent(
+                f"More than {MAX_FAULTS} members are wrong or unknown.", code="invalid_value", param=path or None
+            ) from None
         faults = [_fault(detail, data, path) for detail in error.errors(include_url=False)]
-    tolerable = [fault for fault in faults if _tolerable(fault, strictness)]
-    if len(tolerable) < len(faults):
-        worst = min((fault for fault in faults if fault not in tolerable), key=lambda fault: fault.rank)
+    refused = [fault for fault in faults if not _tolerable(fault, strictness)]
+    if refused:
+        worst = min(refused, key=lambda fault: fault.rank)
         raise InvalidEvent(worst.message, code=worst.code, param=worst.param)
-    for fault in tolerable:
-        if strictness.unknown_members == "warn":
+    if strictness.unknown_members == "warn":
+        for fault in faults:
             strictness.report(fault.param)
-        data = _without(data, fault.keys)
-    return validated(adapter, data, path, strictness)
+    return validated(adapter, _without(data, [fault.keys for fault in faults]), path, strictness, beta=beta)
 
 
 def _tolerable(fault: _Fault, strictness: Strictness) -> bool:
     if fault.code != "unknown_parameter" or strictness.unknown_members == "error":
         return False
-    return fault.param not in OTHER_DIALECT and fault.param not in _BESIDE_SESSION
+    return fault.param not in OTHER_DIALECT and fault.param not in _BESIDE_SESSION and fault.param not in _MISPLACED
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,35 +115,39 @@ class _Fault:
         return order.index(self.code) if self.code in order else len(order)
 
 
+_NO_BRANCH = ("union_tag_not_found", "union_tag_invalid")
+
+
 def _fault(detail: ErrorDetails, data: Any, path: str) -> _Fault:
     kind = detail["type"]
-    keys = _real_keys(detail["loc"], data, absent=kind == "missing")
+    keys = _real_keys(detail["loc"], data, kind)
     context: Mapping[str, Any] = detail.get("ctx", {})
-    if kind in ("union_tag_not_found", "union_tag_invalid") and _looks_like_object(data, keys):
-        keys = (*keys, "type")
-        misspelt = kind == "union_tag_invalid" or _lookup(data, keys) is not None
-        kind = "literal_error" if misspelt else "missing"
-    elif kind in ("union_tag_not_found", "union_tag_invalid"):
-        kind = "model_type"
+    if kind in _NO_BRANCH:
+        here = _lookup(data, keys)
+        if isinstance(here, dict):
+            keys = (*keys, "type")
+            kind = "literal_error" if "type" in here else "missing"
+        else:
+            kind = "dict_type"
     elif kind == "missing_member":
         kind, keys = "missing", (*keys, context["member"])
     param = _dotted(path, keys)
-    code = _code(kind, _lookup(data, keys), context)
-    return _Fault(code, param, _message(code, kind, param, detail, _lookup(data, keys)), keys)
+    value = _lookup(data, keys)
+    code = _code(kind, value, context)
+    return _Fault(code, param, _message(code, kind, param, detail, value), keys)
 
 
-def _real_keys(location: tuple[str | int, ...], data: Any, *, absent: bool) -> tuple[str | int, ...]:
-    """The location without the names of union branches, which pydantic mixes in among the keys.
-
-    `absent`: the last key names a member that is not there.
-    """
+def _real_keys(location: tuple[str | int, ...], data: Any, kind: str) -> tuple[str | int, ...]:
+    """The location without what is no key: names of union branches, and pydantic's own marks at the end."""
     keys: list[str | int] = []
     here = data
     for position, key in enumerate(location):
-        last = absent and position == len(location) - 1
+        last = position == len(location) - 1
+        if isinstance(key, str) and key.startswith(BRANCH) and not (last and kind == "extra_forbidden"):
+            continue
         if _has(here, key):
             here = here[key]
-        elif not (last and isinstance(here, dict)):
+        elif not (last and kind == "missing"):
             continue
         keys.append(key)
     return tuple(keys)
@@ -136,10 +157,6 @@ def _has(container: Any, key: str | int) -> bool:
     if isinstance(container, list):
         return isinstance(key, int) and key < len(container)
     return isinstance(container, dict) and key in container
-
-
-def _looks_like_object(data: Any, keys: tuple[str | int, ...]) -> bool:
-    return isinstance(_lookup(data, keys), dict)
 
 
 def _lookup(data: Any, keys: tuple[str | int, ...]) -> Any:
@@ -153,24 +170,44 @@ def _lookup(data: Any, keys: tuple[str | int, ...]) -> Any:
     return data
 
 
-def _without(data: Any, keys: tuple[str | int, ...]) -> Any:
-    head, *rest = keys
+def _without(data: Any, paths: Sequence[tuple[str | int, ...]]) -> Any:
+    """`data` less what stands at the paths; what they lead through is copied, nothing is changed."""
+    below: dict[str | int, list[tuple[str | int, ...]]] = {}
+    for head, *rest in paths:
+        below.setdefault(head, []).append(tuple(rest))
     if isinstance(data, list):
-        assert isinstance(head, int)  # noqa: S101 - lists have positions
-        return [*data[:head], _without(data[head], tuple(rest)), *data[head + 1 :]]
-    if not rest:
-        return {key: value for key, value in data.items() if key != head}
-    return {**data, head: _without(data[head], tuple(rest))}
+        return [_without(value, below[at]) if at in below else value for at, value in enumerate(data)]
+    return {
+        key: _without(value, below[key]) if key in below else value
+        for key, value in data.items()
+        if () not in below.get(key, ())
+    }
+
+
+MAX_KEY = 100
+"""Characters of a member's name that an error repeats: clients may call them anything."""
 
 
 def _dotted(path: str, keys: tuple[str | int, ...]) -> str:
     for key in keys:
-        path += f"[{key}]" if isinstance(key, int) else f".{key}"
+        path += f"[{key}]" if isinstance(key, int) else f".{key[:MAX_KEY]}"
     return path.lstrip(".")
 
 
-_MESSAGE_BRANCHES = "'message/system', 'message/user', 'message/assistant', 'message/unknown'"
+_MESSAGE_BRANCHES = ", ".join(f"'{BRANCH}message/{role}'" for role in ("system", "user", "assistant", "unknown"))
 """How pydantic lists the branches of `protocol.item_input` that are one type to a client."""
+
+_EXPECTED = {
+    "string_type": "a string",
+    "int_type": "an integer",
+    "int_from_float": "an integer",
+    "float_type": "a number",
+    "bool_type": "a boolean",
+    "list_type": "an array",
+    "dict_type": "an object",
+    "model_type": "an object",
+    "model_attributes_type": "an object",
+}
 
 _RANGE_WORDS = {
     "greater_than_equal": ("below_min_value", "ge", ">="),
@@ -207,14 +244,15 @@ def _message(code: str, kind: str, param: str, detail: ErrorDetails, value: Any)
     context = detail.get("ctx", {})
     match code:
         case "missing_required_parameter":
-            return f"Missing required parameter: '{param}'."
+            hint = " All settings go inside it." if param == "session" else ""
+            return f"Missing required parameter: '{param}'.{hint}"
         case "unknown_parameter":
             return _unknown_message(param)
         case "invalid_type":
-            return f"Invalid type for '{param}': {detail['msg']}, but got {_json_type(value)} instead."
+            expected = _EXPECTED.get(kind) or _choices(context) or "a string"
+            return f"Invalid type for '{param}': expected {expected}, but got {_json_type(value)} instead."
         case "invalid_value" if kind == "literal_error":
-            expected = context.get("expected", context.get("expected_tags", "")).replace(_MESSAGE_BRANCHES, "'message'")
-            return f"Invalid value: '{str(value)[:100]}' for '{param}'. Supported values are: {expected}."
+            return f"Invalid value: '{str(value)[:100]}' for '{param}'. Supported values are: {_choices(context)}."
         case _ if kind in _RANGE_WORDS:
             words, bound, sign = _RANGE_WORDS[kind]
             said = words.replace("_", " ").replace("min", "minimum").replace("max", "maximum")
@@ -223,12 +261,21 @@ def _message(code: str, kind: str, param: str, detail: ErrorDetails, value: Any)
             return f"Invalid '{param}': {detail['msg']}."
 
 
+def _choices(context: Mapping[str, Any]) -> str:
+    choices = str(context.get("expected", context.get("expected_tags", "")))
+    return choices.replace(_MESSAGE_BRANCHES, "'message'").replace(BRANCH, "")
+
+
 def _unknown_message(param: str) -> str:
     if param in OTHER_DIALECT:
+        name = OTHER_DIALECT[param]
+        in_ga = f"in GA it is '{param.split('.', maxsplit=1)[0]}.{name}'" if name else "GA has none"
         return (
-            f"Unknown parameter: '{param}'. It belongs to the beta dialect; in GA it is "
-            f"'{param.split('.', maxsplit=1)[0]}.{OTHER_DIALECT[param]}'. For beta, send 'OpenAI-Beta: realtime=v1'."
+            f"Unknown parameter: '{param}'. It belongs to the beta dialect; {in_ga}. "
+            "For beta, send 'OpenAI-Beta: realtime=v1'."
         )
+    if param in _MISPLACED:
+        return f"Unknown parameter: '{param}'. {_MISPLACED[param]}"
     if param in _BESIDE_SESSION:
         return f"Unknown parameter: '{param}'. Settings go inside 'session'."
     return f"Unknown parameter: '{param}'."

@@ -15,13 +15,14 @@ from voicebridge.config import TokensSettings
 from voicebridge.errors import Forbidden, InvalidEvent
 from voicebridge.protocol.client_events import parse_session
 from voicebridge.protocol.dialect import (
-    beta_param,
     downgraded_session,
     downgraded_transcription_session,
+    in_beta_words,
     upgraded_session,
     upgraded_transcription_session,
 )
 from voicebridge.protocol.ids import IdFactory
+from voicebridge.protocol.json_text import check_writable
 from voicebridge.protocol.model import ClientModel
 from voicebridge.protocol.session_config import RealtimeSession, Session, SessionDefaults, new_session, updated
 from voicebridge.protocol.session_input import RealtimeSessionPatch
@@ -85,7 +86,7 @@ class ClientSecrets:
     async def mint_ga(self, request: Request) -> Response:
         """H3."""
         issuer = self.authenticator.require_standard(request).fingerprint
-        body: GaRequest = validated(_GA, await read_json(request, max_bytes=self.max_body_bytes), "", self.strictness)
+        body: GaRequest = validated(_GA, await self._body(request), "", self.strictness)
         patch = {"type": "realtime"} if body.session is None else body.session
         session = self._session(patch)
         seconds = body.expires_after.seconds if body.expires_after else None
@@ -116,33 +117,36 @@ class ClientSecrets:
                 code="beta_api_shape_disabled",
             )
         issuer = self.authenticator.require_standard(request).fingerprint
-        body = await read_json(request, max_bytes=self.max_body_bytes)
+        body = await self._body(request)
         try:
             secret = {"client_secret": body["client_secret"]} if body.get("client_secret") is not None else {}
             wanted: BetaRequest = validated(_BETA, secret, "", self.strictness)
             upgrade = upgraded_session if kind == "realtime" else upgraded_transcription_session
             patch = upgrade(body)
-            session = self._session(patch)
+            session = self._session(patch, beta=True)
         except InvalidEvent as error:
-            error.param = _flat(beta_param(error.param))
+            error.message, error.param = _flat(*in_beta_words(error.message, error.param))
             raise
-        asked = wanted.client_secret
-        after = (asked.expires_after or asked.expires_at) if asked else None
-        seconds = after.seconds if after else None
+        name, seconds = _lifetime(wanted.client_secret)
         value, expires_at = self._mint(
             "beta",
             kind,
             patch,
             ttl_s=self.settings.beta_ttl_s if seconds is None else seconds,
-            ttl_param="client_secret.expires_after.seconds",
+            ttl_param=f"client_secret.{name}.seconds",
             single_use=self.settings.beta_single_use,
             issuer=issuer,
         )
         return JSONResponse(_beta_session(session) | {"client_secret": {"value": value, "expires_at": expires_at}})
 
-    def _session(self, patch: dict[str, Any]) -> Session:
+    async def _body(self, request: Request) -> dict[str, Any]:
+        body = await read_json(request, max_bytes=self.max_body_bytes)
+        check_writable(body)
+        return body
+
+    def _session(self, patch: dict[str, Any], *, beta: bool = False) -> Session:
         """The session that the key will open; `expires_at` is 0 while none is open."""
-        parsed = parse_session(patch, self.strictness)
+        parsed = parse_session(patch, self.strictness, beta=beta)
         model = parsed.model if isinstance(parsed, RealtimeSessionPatch) else None
         fresh = new_session(parsed.type, self.defaults, session_id=self.ids.new("sess"), expires_at=0, model=model)
         return updated(fresh, parsed, self.defaults)
@@ -181,6 +185,15 @@ def _beta_session(session: Session) -> dict[str, Any]:
     return downgraded_transcription_session(body)
 
 
-def _flat(param: str | None) -> str | None:
+def _lifetime(secret: BetaSecret | None) -> tuple[str, int | None]:
+    """What the caller calls the member, and the seconds in it."""
+    if secret is not None and secret.expires_after is None and secret.expires_at is not None:
+        return "expires_at", secret.expires_at.seconds
+    return "expires_after", secret.expires_after.seconds if secret and secret.expires_after else None
+
+
+def _flat(message: str, param: str | None) -> tuple[str, str | None]:
     """REST bodies of the beta dialect are the session itself: there is no `session.` before its members."""
-    return param.removeprefix("session.") if param else param
+    if param is None or not param.startswith("session."):
+        return message, param
+    return message.replace(f"'{param}'", f"'{param.removeprefix('session.')}'"), param.removeprefix("session.")

@@ -83,7 +83,8 @@ def session_of(
     if grant is None:
         return fresh
     bound_settings = {name: value for name, value in grant.session.items() if name != "model"}
-    return updated(fresh, parse_session(bound_settings, rules.strictness), rules.defaults)
+    patch = parse_session(bound_settings, rules.strictness, beta=grant.minted_in == "beta")
+    return updated(fresh, patch, rules.defaults)
 
 
 def close_of(error: ClientError) -> tuple[int, str]:

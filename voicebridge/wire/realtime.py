@@ -16,7 +16,8 @@ from voicebridge.core.encodings import audio_encoding
 from voicebridge.core.io import AudioAppended, ClientFault, Emit, FromClient, Input, Output, Retrieved, Speech
 from voicebridge.errors import ClientError, InvalidEvent, MalformedEvent
 from voicebridge.protocol.client_events import APPEND, parse_client_event
-from voicebridge.protocol.dialect import BETA_AUDIO_DELTA, Dialect, beta_param, downgraded, upgraded
+from voicebridge.protocol.dialect import BETA_AUDIO_DELTA, Dialect, downgraded, in_beta_words, upgraded
+from voicebridge.protocol.json_text import check_depth, json_object
 from voicebridge.protocol.server_events import (
     ConversationCreated,
     ItemRetrieved,
@@ -30,8 +31,11 @@ from voicebridge.protocol.session_config import RealtimeSession
 from voicebridge.protocol.validation import Strictness
 
 MAX_EVENT_ID = 512
-MAX_RETRIEVED_AUDIO = 700_000
-"""Bytes of audio in a retrieved item at the most: with base64 the message stays under 1 MiB, some clients' limit."""
+MAX_RETRIEVED = 1024 * 1024 - 1024
+"""Bytes of `conversation.item.retrieved` that audio may fill: some clients take no message over 1 MiB."""
+
+_APPEND_MEMBERS = frozenset({"type", "event_id", "audio"})
+_GA_SESSION_MEMBERS = frozenset({"audio", "output_modalities", "truncation", "reasoning", "parallel_tool_calls"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +76,14 @@ class RealtimeCodec:
             return self._append(event) if event.get("type") == APPEND else self._event(event)
         except ClientError as error:
             if self._dialect.is_beta:
-                error.param = beta_param(error.param)
+                error.message, error.param = in_beta_words(error.message, error.param)
             return ClientFault(error, event_id)
 
     def _event(self, event: dict[str, Any]) -> FromClient:
-        given = upgraded(event) if self._dialect.is_beta or self._ported(event) else event
-        parsed = parse_client_event(given, self._strictness)
+        check_depth(event)
+        beta = self._dialect.is_beta or self._ported(event)
+        given = upgraded(event) if beta else event
+        parsed = parse_client_event(given, self._strictness, beta=beta)
         return FromClient(parsed, self._attached_audio(given))
 
     def _ported(self, event: dict[str, Any]) -> bool:
@@ -88,11 +94,15 @@ class RealtimeCodec:
             and event.get("type") == "session.update"
             and isinstance(session, dict)
             and "type" not in session
+            and not _GA_SESSION_MEMBERS & session.keys()
         )
 
     def _append(self, event: dict[str, Any]) -> AudioAppended:
         if "audio" not in event:
             raise InvalidEvent("Missing required parameter: 'audio'.", code="missing_required_parameter", param="audio")
+        if self._strictness.unknown_members == "error" and not event.keys() <= _APPEND_MEMBERS:
+            unknown = min(event.keys() - _APPEND_MEMBERS)[:100]
+            raise InvalidEvent(f"Unknown parameter: '{unknown}'.", code="unknown_parameter", param=unknown)
         data = _unbase64(event["audio"], "audio")
         if len(data) > self._limits.max_append_bytes:
             raise InvalidEvent(
@@ -167,13 +177,14 @@ class RealtimeCodec:
 
     def _encode_retrieved(self, retrieved: Retrieved) -> str | None:
         body = ItemRetrieved(event_id=retrieved.event_id, item=retrieved.item).model_dump(mode="json")
-        left = MAX_RETRIEVED_AUDIO
+        left = MAX_RETRIEVED - len(_dumps(body).encode())
         for index, samples in retrieved.audio.items():
             encoder = Encoder(audio_encoding(retrieved.audio_format, self._pcm_channels))
             data = encoder.push(samples) + encoder.finish()
-            if len(data) <= left:
-                left -= len(data)
-                body["item"]["content"][index]["audio"] = base64.b64encode(data).decode("ascii")
+            text = base64.b64encode(data).decode("ascii")
+            if len(text) <= left:
+                left -= len(text)
+                body["item"]["content"][index]["audio"] = text
         down = downgraded(body, self._dialect)
         return None if down is None else _dumps(down)
 
@@ -183,13 +194,7 @@ def _object(frame: str | bytes) -> dict[str, Any]:
         raise MalformedEvent(
             "Binary frames are not part of the protocol: send JSON in text frames.", code="invalid_event"
         )
-    try:
-        event = json.loads(frame)
-    except (ValueError, RecursionError):
-        raise MalformedEvent("The message is not valid JSON.", code="invalid_json") from None
-    if not isinstance(event, dict):
-        raise MalformedEvent("The message is not a JSON object.", code="invalid_json")
-    return event
+    return json_object(frame)
 
 
 def _event_id(event: dict[str, Any]) -> str | None:

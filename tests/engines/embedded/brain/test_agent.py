@@ -14,72 +14,152 @@ from voicebridge.engines.embedded.brain.types import BrainAsk, Call, Say, Turn
 Dialogue = list[tuple[str | None, str]]
 
 DIALOGUES: dict[str, tuple[str, Dialogue]] = {
-    "facts are kept, corrected and told": ("", [
-        ("Hello", "Hello! How can I help you?"),
-        ("My name is Anna and I live in Berlin.", "Nice to meet you, Anna. And you live in Berlin. I will remember that."),
-        ("What's my name?", "Your name is Anna."), ("Where do I live?", "You live in Berlin."),
-        ("My favourite colour is green", "Good to know: your favourite colour is green."),
-        ("What is my favorite color?", "Your favourite colour is green."),
-        ("No, it's blue", "Sorry, your favourite colour is blue. I have corrected that."),
-        ("what's my favourite colour?", "Your favourite colour is blue."),
-        ("My dog is called Rex.", "I see, your dog is called Rex. I will keep that in mind."),
-        ("What's my dog's name?", "Your dog is called Rex."),
-        ("What is my cat's name?", "You have not told me your cat's name yet."),
-    ]),
-    "names are corrected": ("", [
-        ("I'm Tom.", "Nice to meet you, Tom."), ("Actually, my name is Tim.", "Nice to meet you, Tim."), ("Who am I?", "Your name is Tim."),
-        ("Forget my name", "All right, I have put that out of my mind."), ("What's my name?", "You have not told me your name yet."),
-    ]),
-    "what was said": ("", [
-        ("The weather is nice", "I can not look up the weather by myself. An application can give me a function for it."),
-        ("What's two plus two?", "Two plus two is four."), ("What did I just say?", "You said: What's two plus two?"),
-        ("What did you say?", "I said: You said: What's two plus two?"),
-        ("What was the first thing I said?", "The first thing you said was: The weather is nice."),
-        ("What was the first thing I asked?", "The first thing you asked was: What's two plus two?"),
-        ("How many questions have I asked?", "You have asked five questions before this one."),
-    ]),
-    "repeating": ("", [
-        ("Repeat that", "I have not said anything yet."), ("Spell cat", "Cat: C, A, T."), ("Can you repeat that?", "Cat: C, A, T."),
-        ("Pardon?", "Cat: C, A, T."),
-    ]),
-    "follow-ups": ("", [
-        ("what's two plus two", "Two plus two is four."), ("and plus three?", "Four plus three is seven."), ("times two", "Seven times two is fourteen."),
-        ("ten divided by zero", "I can not divide by zero. Nobody can."),
-        ("What's the date?", "Today is Saturday, November 21st, 2026."), ("And tomorrow?", "Tomorrow is Sunday, November 22nd, 2026."),
-    ]),
-    "echo": ("", [
-        ("Say exactly: hello world", "hello world"), ("Please say 'good morning'", "good morning"), ("repeat after me: the quick brown fox", "the quick brown fox"),
-    ]),
-    "small talk": ("", [
-        ("How are you?", "I am fine, thank you. How are you?"), ("Who are you?", "I am the small built-in brain of voicebridge."),
-        ("Can you hear me?", "Yes, I can hear you."), ("Thank you very much", "You are welcome."), ("Goodbye", "Goodbye!"),
-    ]),
-    "persona": ("You are Ada, the receptionist of the Hotel Bristol. Breakfast is served from seven to ten.", [
-        (None, "Hello! I am Ada. How can I help you?"), ("Who are you?", "I am Ada, the receptionist of the Hotel Bristol."),
-        ("When is breakfast served?", "Breakfast is served from seven to ten."),
-    ]),
-    "greeting language": ("Greet the user in French.", [(None, "Bonjour ! Comment puis-je vous aider ?"), ("What's two plus two?", "Two plus two is four.")]),
-    "greeting line": ("You are a clerk. Greet the user with: 'Welcome to Acme, how can I help?'", [("hi", "Welcome to Acme, how can I help?")]),
+    "facts are kept, corrected and told": (
+        "",
+        [
+            ("Hello", "Hello! How can I help you?"),
+            (
+                "My name is Anna and I live in Berlin.",
+                "Nice to meet you, Anna. And you live in Berlin. I will remember that.",
+            ),
+            ("What's my name?", "Your name is Anna."),
+            ("Where do I live?", "You live in Berlin."),
+            ("My favourite colour is green", "Good to know: your favourite colour is green."),
+            ("What is my favorite color?", "Your favourite colour is green."),
+            ("No, it's blue", "Sorry, your favourite colour is blue. I have corrected that."),
+            ("what's my favourite colour?", "Your favourite colour is blue."),
+            ("My dog is called Rex.", "I see, your dog is called Rex. I will keep that in mind."),
+            ("What's my dog's name?", "Your dog is called Rex."),
+            ("What is my cat's name?", "You have not told me your cat's name yet."),
+        ],
+    ),
+    "names are corrected": (
+        "",
+        [
+            ("I'm Tom.", "Nice to meet you, Tom."),
+            ("Actually, my name is Tim.", "Nice to meet you, Tim."),
+            ("Who am I?", "Your name is Tim."),
+            ("Forget my name", "All right, I have put that out of my mind."),
+            ("What's my name?", "You have not told me your name yet."),
+        ],
+    ),
+    "what was said": (
+        "",
+        [
+            (
+                "The weather is nice",
+                "I can not look up the weather by myself. An application can give me a function for it.",
+            ),
+            ("What's two plus two?", "Two plus two is four."),
+            ("What did I just say?", "You said: What's two plus two?"),
+            ("What did you say?", "I said: You said: What's two plus two?"),
+            ("What was the first thing I said?", "The first thing you said was: The weather is nice."),
+            ("What was the first thing I asked?", "The first thing you asked was: What's two plus two?"),
+            ("How many questions have I asked?", "You have asked five questions before this one."),
+        ],
+    ),
+    "repeating": (
+        "",
+        [
+            ("Repeat that", "I have not said anything yet."),
+            ("Spell cat", "Cat: C, A, T."),
+            ("Can you repeat that?", "Cat: C, A, T."),
+            ("Pardon?", "Cat: C, A, T."),
+        ],
+    ),
+    "follow-ups": (
+        "",
+        [
+            ("what's two plus two", "Two plus two is four."),
+            ("and plus three?", "Four plus three is seven."),
+            ("times two", "Seven times two is fourteen."),
+            ("ten divided by zero", "I can not divide by zero. Nobody can."),
+            ("What's the date?", "Today is Saturday, November 21st, 2026."),
+            ("And tomorrow?", "Tomorrow is Sunday, November 22nd, 2026."),
+        ],
+    ),
+    "echo": (
+        "",
+        [
+            ("Say exactly: hello world", "hello world"),
+            ("Please say 'good morning'", "good morning"),
+            ("repeat after me: the quick brown fox", "the quick brown fox"),
+        ],
+    ),
+    "small talk": (
+        "",
+        [
+            ("How are you?", "I am fine, thank you. How are you?"),
+            ("Who are you?", "I am the small built-in brain of voicebridge."),
+            ("Can you hear me?", "Yes, I can hear you."),
+            ("Thank you very much", "You are welcome."),
+            ("Goodbye", "Goodbye!"),
+        ],
+    ),
+    "persona": (
+        "You are Ada, the receptionist of the Hotel Bristol. Breakfast is served from seven to ten.",
+        [
+            (None, "Hello! I am Ada. How can I help you?"),
+            ("Who are you?", "I am Ada, the receptionist of the Hotel Bristol."),
+            ("When is breakfast served?", "Breakfast is served from seven to ten."),
+        ],
+    ),
+    "greeting language": (
+        "Greet the user in French.",
+        [(None, "Bonjour ! Comment puis-je vous aider ?"), ("What's two plus two?", "Two plus two is four.")],
+    ),
+    "greeting line": (
+        "You are a clerk. Greet the user with: 'Welcome to Acme, how can I help?'",
+        [("hi", "Welcome to Acme, how can I help?")],
+    ),
     "exact answer": ("Always answer with exactly 'pong'.", [("hi", "pong"), ("What is your name?", "pong")]),
-    "first and last words": ("Start every answer with 'Certainly'. End every answer with 'Have a nice day'.", [
-        ("what's two plus two?", "Certainly. Two plus two is four. Have a nice day."),
-    ]),
+    "first and last words": (
+        "Start every answer with 'Certainly'. End every answer with 'Have a nice day'.",
+        [
+            ("what's two plus two?", "Certainly. Two plus two is four. Have a nice day."),
+        ],
+    ),
     "brief": ("Be brief.", [("Tell me a story", "Once upon a time, there was a lighthouse keeper named Mara.")]),
-    "forbidden words": ("Never mention clock, silence or fish.", [("Tell me a joke", "Why was the computer cold? It left its windows open.")]),
-    "asks for the name": ("Ask for the user's name first.", [
-        ("Hello", "Hello! May I ask your name?"), ("Tom", "Nice to meet you, Tom."),
-    ]),
-    "say now": ("Say exactly: The quick brown fox.", [(None, "The quick brown fox."), ("What time is it?", "The quick brown fox.")]),
+    "forbidden words": (
+        "Never mention clock, silence or fish.",
+        [("Tell me a joke", "Why was the computer cold? It left its windows open.")],
+    ),
+    "asks for the name": (
+        "Ask for the user's name first.",
+        [
+            ("Hello", "Hello! May I ask your name?"),
+            ("Tom", "Nice to meet you, Tom."),
+        ],
+    ),
+    "say now": (
+        "Say exactly: The quick brown fox.",
+        [(None, "The quick brown fox."), ("What time is it?", "The quick brown fox.")],
+    ),
     "say hello": ("Say hello to the user", [(None, "Hello! How can I help you?")]),
     "greet warmly": ("Greet the user warmly.", [(None, "Hello! How can I help you?")]),
-    "nothing heard": ("", [("", "Sorry, I did not catch that."), ("...", "I did not understand that. Could you say it again?")]),
-    "other languages": ("", [
-        ("Hola, \u00bfqu\u00e9 tiempo hace hoy?", "Lo siento, solo entiendo ingl\u00e9s. Por favor, hable en ingl\u00e9s."),
-        ("Bonjour, comment allez-vous ?", "D\u00e9sol\u00e9, je ne comprends que l'anglais. Parlez anglais, s'il vous pla\u00eet."),
-        ("Wie sp\u00e4t ist es?", "Es tut mir leid, ich verstehe nur Englisch. Bitte sprechen Sie Englisch."),
-        ("\u4f60\u597d\u5417", "\u5bf9\u4e0d\u8d77\uff0c\u6211\u53ea\u61c2\u82f1\u8bed\u3002\u8bf7\u7528\u82f1\u8bed\u8bf4\u3002"),
-    ]),
-}  # fmt: skip
+    "nothing heard": (
+        "",
+        [("", "Sorry, I did not catch that."), ("...", "I did not understand that. Could you say it again?")],
+    ),
+    "other languages": (
+        "",
+        [
+            (
+                "Hola, \u00bfqu\u00e9 tiempo hace hoy?",
+                "Lo siento, solo entiendo ingl\u00e9s. Por favor, hable en ingl\u00e9s.",
+            ),
+            (
+                "Bonjour, comment allez-vous ?",
+                "D\u00e9sol\u00e9, je ne comprends que l'anglais. Parlez anglais, s'il vous pla\u00eet.",
+            ),
+            ("Wie sp\u00e4t ist es?", "Es tut mir leid, ich verstehe nur Englisch. Bitte sprechen Sie Englisch."),
+            (
+                "\u4f60\u597d\u5417",
+                "\u5bf9\u4e0d\u8d77\uff0c\u6211\u53ea\u61c2\u82f1\u8bed\u3002\u8bf7\u7528\u82f1\u8bed\u8bf4\u3002",
+            ),
+        ],
+    ),
+}
 
 
 @pytest.mark.parametrize("name", DIALOGUES)

@@ -81,10 +81,22 @@ def test_required_arguments_that_are_not_named_are_missing() -> None:
 
 
 def test_nested_objects_and_defaults() -> None:
-    tool = FunctionTool("ship_parcel", "Ship a parcel", {"type": "object", "required": ["address", "speed"], "properties": {
-        "address": {"type": "object", "properties": {"city": {"type": "string"}, "country": {"type": "string"}}, "required": ["city"]},
-        "speed": {"type": "string", "enum": ["standard", "express"], "default": "standard"},
-        "insured": {"type": "boolean"},
-    }})  # fmt: skip
+    tool = FunctionTool(
+        "ship_parcel",
+        "Ship a parcel",
+        {
+            "type": "object",
+            "required": ["address", "speed"],
+            "properties": {
+                "address": {
+                    "type": "object",
+                    "properties": {"city": {"type": "string"}, "country": {"type": "string"}},
+                    "required": ["city"],
+                },
+                "speed": {"type": "string", "enum": ["standard", "express"], "default": "standard"},
+                "insured": {"type": "boolean"},
+            },
+        },
+    )
     filled = fill(read_function(tool), "Ship a parcel to Oslo, insured", None)
     assert filled.calls() == [{"address": {"city": "Oslo"}, "insured": True, "speed": "standard"}]

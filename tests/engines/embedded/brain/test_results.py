@@ -13,22 +13,31 @@ from voicebridge.engines.embedded.brain.types import Turn
 @pytest.mark.parametrize(
     ("output", "spoken"),
     [
-        ('{"temperature": 18, "unit": "celsius", "condition": "sunny"}', "The temperature is eighteen degrees Celsius and the condition is sunny."),
+        (
+            '{"temperature": 18, "unit": "celsius", "condition": "sunny"}',
+            "The temperature is eighteen degrees Celsius and the condition is sunny.",
+        ),
         ('{"location": "Paris", "wind_speed_kmh": 12}', "In Paris, the wind speed is twelve kilometers per hour."),
         ('{"price": 1, "currency": "USD"}', "The price is one dollar."),
         ("Your table is booked.", "Your table is booked."),
         ('{"ok": true, "message": "The light is off now"}', "The light is off now."),
         ('["milk", "eggs", "bread"]', "Milk, eggs and bread."),
-        ('[{"name": "Luigi", "rating": 4.5}, {"name": "Da Toni"}]', "There are two results. Luigi: the rating is four point five. Da Toni."),
+        (
+            '[{"name": "Luigi", "rating": 4.5}, {"name": "Da Toni"}]',
+            "There are two results. Luigi: the rating is four point five. Da Toni.",
+        ),
         ('{"results": []}', "Nothing was found."),
         ('{"is_open": true, "has_parking": false}', "It is open and it does not have parking."),
         ('{"date": "2026-11-24"}', "The date is Tuesday, November 24th, 2026."),
-        ("ok", "That is done."), ("", "That is done."), ("true", "That is done."), ('{"success": true}', "That is done."),
+        ("ok", "That is done."),
+        ("", "That is done."),
+        ("true", "That is done."),
+        ('{"success": true}', "That is done."),
         ('{"error": {"message": "timeout"}}', "That did not work: timeout."),
         ('{"success": false, "message": "No such room"}', "That did not work: No such room."),
         ("42", "The answer is forty-two."),
     ],
-)  # fmt: skip
+)
 def test_results_become_sentences(output: str, spoken: str) -> None:
     assert speak_result(output) == spoken
 

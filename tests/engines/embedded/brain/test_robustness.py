@@ -17,7 +17,8 @@ from voicebridge.engines.embedded.brain.types import BrainAsk, Call, Say, Turn
 
 LEXICAL = Brain(None)
 SAID = [text for text, _ in POSITIVE] + list(NEGATIVE)
-WORDS = sorted({word for text in SAID for word in text.split()}) + [
+WORDS = [
+    *sorted({word for text in SAID for word in text.split()}),
     "saying",
     "in",
     "'",

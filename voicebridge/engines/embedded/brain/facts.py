@@ -306,4 +306,5 @@ def _about(thing: str, facts: Sequence[Fact], *, named: bool = False) -> str | N
     ]
     if near:
         return as_sentence(near[-1].spoken)
-    return f"You have not told me your {thing}{"'s name" if named else ''} yet." if len(thing.split()) <= 4 else None
+    asked = f"{thing}'s name" if named else thing
+    return f"You have not told me your {asked} yet." if len(thing.split()) <= 4 else None

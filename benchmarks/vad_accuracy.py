@@ -68,12 +68,12 @@ def core_policy(threshold: float = 0.5) -> Policy:
         began: tuple[int, int] | None = None
         silence = (0.0,) * (ms_to_samples(SILENCE_MS) // VAD_WINDOW + 4)
         for window, probability in enumerate((*probabilities, *silence)):
-            for edge in turns.hear((probability,)):
-                if isinstance(edge, Began):
-                    began = edge.at, (window + 1) * VAD_WINDOW
-                elif isinstance(edge, Ended) and began is not None:
-                    found.append(Segment(began[0], edge.at - ms_to_samples(SILENCE_MS), began[1]))
-                    began = None
+            edge = turns.hear(probability)
+            if isinstance(edge, Began):
+                began = edge.at, (window + 1) * VAD_WINDOW
+            elif isinstance(edge, Ended) and began is not None:
+                found.append(Segment(began[0], edge.at - ms_to_samples(SILENCE_MS), began[1]))
+                began = None
         return found
 
     return segments

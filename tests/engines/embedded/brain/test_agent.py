@@ -78,6 +78,30 @@ DIALOGUES: dict[str, tuple[str, Dialogue]] = {
             ("And tomorrow?", "Tomorrow is Sunday, November 22nd, 2026."),
         ],
     ),
+    "remembering what is asked to be remembered": (
+        "",
+        [
+            (
+                "Can you remember that my meeting is at three o'clock?",
+                "All right, your meeting is at three o'clock. I will remember that.",
+            ),
+            ("When is my meeting?", "Your meeting is at three o'clock."),
+            ("I have two cats named Tom and Jerry", "Good to know: your two cats are called Tom and Jerry."),
+            ("What are my cats called?", "Your two cats are called Tom and Jerry."),
+        ],
+    ),
+    "speaking a language it does not know": (
+        "Speak only German.",
+        [(None, "Hallo! Wie kann ich Ihnen helfen?")],
+    ),
+    "polite beginnings": (
+        "",
+        [
+            ("Good evening, can you tell me what day it is?", "Today is Saturday, November 21st, 2026."),
+            ("How much is a third of nine?", "A third of nine is three."),
+            ("What's 12 times 12, and then plus 6?", "Twelve times twelve plus six is one hundred and fifty."),
+        ],
+    ),
     "echo": (
         "",
         [

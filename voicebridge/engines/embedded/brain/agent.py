@@ -11,7 +11,7 @@ from functools import cached_property
 
 from voicebridge.engines.embedded.brain import smalltalk
 from voicebridge.engines.embedded.brain.arithmetic import CannotCompute, compare, last_result, work_out
-from voicebridge.engines.embedded.brain.clock import answer_clock, follow_clock
+from voicebridge.engines.embedded.brain.clock import ONLY_HERE, answer_clock, follow_clock
 from voicebridge.engines.embedded.brain.dates import read_now
 from voicebridge.engines.embedded.brain.embeddings import Embedder, load_embedder
 from voicebridge.engines.embedded.brain.facts import (
@@ -230,7 +230,8 @@ class Brain:
         intent = smalltalk.find_intent(text)
         if intent is not None and intent.name == "weather":  # the brain's own answer is only an excuse
             return 0.0
-        return _GUARDED if _own_answer(scene, text, look_only=True) is not None else 0.0
+        own = _own_answer(scene, text, look_only=True)
+        return _GUARDED if own is not None and not own.startswith(ONLY_HERE) else 0.0
 
     def _planned(self, scene: _Scene, text: str) -> Plan | str | None:
         if not scene.functions or scene.ask.tool_choice == "none":
@@ -334,6 +335,8 @@ def _fixed(scene: _Scene, text: str) -> str | None:
 
 def _letters(scene: _Scene, text: str) -> str | None:
     name = next((fact.value for fact in scene.facts if fact.key == NAME_KEY), "")
+    if re.fullmatch(r"(?:how do you )?spell your name", core(text)):
+        text = f"spell {scene.directives.name or 'voicebridge'}"
     return answer_wordplay(text, len(scene.turns), name)
 
 

@@ -31,7 +31,7 @@ _OPERATORS = (
     ("to the power of", "^"), ("raised to the power of", "^"), ("raised to", "^"), ("to the power", "^"),
     ("multiplied by", "*"), ("divided by", "/"), ("added to", "+"), ("square root of", "sqrt"), ("square root", "sqrt"),
     ("cube root of", "cbrt"), ("percent of", "%of"), ("per cent of", "%of"), ("% of", "%of"), ("squared", "^2"),
-    ("cubed", "^3"), ("square of", "square"), ("cube of", "cube"), ("half of", "half"), ("double", "double"),
+    ("cubed", "^3"), ("square of", "square"), ("cube of", "cube"), ("half of", "half"), ("third of", "third"), ("quarter of", "quarter"), ("double", "double"),
     ("twice", "double"), ("triple", "triple"), ("modulo", "mod"), ("mod", "mod"), ("plus", "+"), ("minus", "-"),
     ("less", "-"), ("times", "*"), ("over", "/"), ("negative", "neg"), ("factorial", "!"),
     ("percent", "%"), ("per cent", "%"),
@@ -64,7 +64,7 @@ _ENDING = re.compile(
 _NAMES = {
     "+": "plus", "-": "minus", "*": "times", "/": "divided by", "^": "to the power of", "mod": "modulo",
     "sqrt": "the square root of", "cbrt": "the cube root of", "%of": "percent of", "square": "the square of",
-    "cube": "the cube of", "half": "half of", "double": "twice", "triple": "three times", "neg": "minus",
+    "cube": "the cube of", "half": "half of", "double": "twice", "triple": "three times", "third": "a third of", "quarter": "a quarter of", "neg": "minus",
     "%": "percent",     "!": "factorial", "^2": "squared", "^3": "cubed",
 }  # fmt: skip
 
@@ -127,6 +127,10 @@ def _tokens(line: str) -> list[str | Fraction] | None:
             tokens.append(piece)
         elif piece in ("that", "it", "this", "result", "answer"):
             tokens.append("that")
+        elif piece in ("a", "an", "one") and pieces[at + 1 : at + 2] in (["<third>"], ["<quarter>"]):
+            pass
+        elif piece in ("and", "then") and at + 1 < len(pieces) and pieces[at + 1].startswith(("<", "then")):
+            pass  # "and then plus six"
         elif piece not in ("the", ",", "by", "of"):
             hit = _number_at(pieces, at)
             if hit is None:
@@ -299,7 +303,7 @@ def _inexact(compute: Callable[[], float]) -> Fraction:
 
 _PREFIX: dict[str, Callable[[Fraction], Fraction]] = {
     "sqrt": _root, "cbrt": _cube_root, "square": lambda v: _bounded(v**2), "cube": lambda v: _bounded(v**3),
-    "half": lambda v: v / 2, "double": lambda v: v * 2, "triple": lambda v: v * 3,
+    "half": lambda v: v / 2, "double": lambda v: v * 2, "triple": lambda v: v * 3, "third": lambda v: v / 3, "quarter": lambda v: v / 4,
     "-": lambda v: -v, "neg": lambda v: -v,
 }  # fmt: skip
 

@@ -26,7 +26,7 @@ _DATE = re.compile(
 )
 _YEAR = re.compile(r"(?:what|which) (year|month|week) (?:is it|are we in|is this|do we have)(?: now| currently)?")
 _DAYS_DATE = re.compile(
-    r"what is (?P<day>tomorrow|yesterday)(?:'?s)? (?:date|day)|what is the date of (?P<of>tomorrow|yesterday)"
+    r"what is (?P<day>tomorrow|yesterday)(?:(?:'?s)? (?:date|day))?|what is the date of (?P<of>tomorrow|yesterday)"
 )
 _DAY_OF = re.compile(
     r"(?:what|which) (?:day|date|weekday|day of the week)(?: of the week)?(?: is| was| will it "
@@ -39,6 +39,7 @@ _AHEAD = re.compile(
     r"what time (?:will it be|was it|is it) (?:in )?(?P<n>.+?) (?P<unit>minutes?|hours?)(?P<ago> ago)?(?: from now)?"
 )
 _LEAP = re.compile(r"(?:is|was|will) (?P<year>\d{4}|it|this year|this)(?: be)? a leap year")
+ONLY_HERE = "I only know the time here."
 NO_CLOCK = "I was not given the time, so I can not tell."
 
 
@@ -55,7 +56,7 @@ def answer_clock(text: str, now: str) -> str | None:
     if match := _YEAR.fullmatch(line):
         return _year(match[1], moment)
     if match := _TIME_AT.fullmatch(line):
-        return f"I only know the time here. It is {say_time(moment)}."
+        return f"{ONLY_HERE} It is {say_time(moment)}."
     if match := _LEAP.fullmatch(line):
         return _leap(match["year"], moment.year)
     if match := _AHEAD.fullmatch(line):

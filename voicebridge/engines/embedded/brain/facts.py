@@ -147,7 +147,10 @@ def facts_in(text: str) -> list[Fact]:
         found = [named] if named else []
     else:
         found = []
-    if is_question(text) and not found:
+    asked_to_remember = re.match(
+        r"(?:please )?(?:can|could|will|would) you (?:please )?(?:remember|note|keep in mind)\b", text, re.I
+    )
+    if is_question(text) and not found and not asked_to_remember:
         return []
     found += [fact for match in _MY.finditer(text) if (fact := _generic(match))]
     for pattern, key, spoken in _SIMPLE:
@@ -163,13 +166,9 @@ def facts_in(text: str) -> list[Fact]:
                     )
                 )
     if match := _PET.search(text):
-        found.append(
-            Fact(
-                _key(match["thing"]),
-                match["value"].strip(),
-                f"your {match['thing'].strip()} is called {match['value'].strip()}",
-            )
-        )
+        thing, called = match["thing"].strip(), match["value"].strip()
+        verb = "are" if thing.endswith("s") else "is"
+        found.append(Fact(_key(thing), called, f"your {thing} {verb} called {called}"))
     elif match := _HAVE.search(text):
         value = match["value"].strip(" ,.")
         found.append(Fact(("hav", *_key(value)[-2:]), value, f"you have {turn_around(value)}"))
@@ -290,7 +289,7 @@ def answer_fact(line: str, facts: Sequence[Fact]) -> str | None:
 
 def _by_stem(key: str, facts: Sequence[Fact], got: dict[str, str | None]) -> str:
     thing = _key(got.get("thing") or got.get("count") or "")
-    hits = [fact for fact in facts if key in fact.key and (not thing or thing[-1] in fact.key)]
+    hits = [fact for fact in facts if (key in fact.key or thing) and (not thing or thing[-1] in fact.key)]
     if not hits:
         return "You have not told me that yet."
     return as_sentence(join([fact.spoken for fact in hits[-5:]]))

@@ -103,6 +103,8 @@ def _say_now(text: str, found: Directives) -> str | None:
         return _tell_or_ask(text, found)
     rest = match["rest"].strip()
     quoted = re.match(_QUOTED, rest)
+    if match["verb"].lower() == "speak" and not match["colon"] and not quoted:
+        return None  # "speak only German" is a manner
     found.say_exactly = True
     if quoted:
         return (

@@ -51,7 +51,7 @@ def _whole(words: list[str], at: int) -> tuple[Fraction, int] | None:
     while at < len(words):
         word = words[at]
         digits = _digits(word)
-        if word in _SCALES and (group is not None or (at == start + 1 and words[start] in ("a", "an"))):
+        if word in _SCALES and (group is not None or at == start or (at == start + 1 and words[start] in ("a", "an"))):
             scale = _SCALES[word]
             group = (group if group is not None else Fraction(1)) * scale
             if scale >= 1000:

@@ -172,7 +172,7 @@ INTENTS: tuple[Intent, ...] = (
     Intent(
         "joke",
         (
-            r"(?:.*\b)?(?:tell|know|say|give|another|hear|one more|make)\b.*\bjokes?\b.*|another one"
+            r"(?:.*\b)?(?:tell|know|say|give|another|hear|one more|make)\b.*\bjokes?\b.*|(?:and )?another(?: one)?"
             r"|make me laugh|say something funny|a joke|something funny|entertain me"
         ),
         ("tell me a joke", "make me laugh"),

@@ -64,7 +64,8 @@ def plain(text: str) -> str:
 
 
 _LEAD = re.compile(
-    r"^(?:(?:hello|hi|hey|okay|alright|all right|well|um+|uh+|er+|ah|oh|so|now|please|sorry"
+    r"^(?:(?:hello|hi|hey|good (?:morning|afternoon|evening|day)"
+    r"|okay|alright|all right|well|um+|uh+|er+|ah|oh|so|now|please|sorry"
     r"|excuse me|great|good|cool|nice"
     r"|thanks|thank you|yes|yeah|sure|listen|actually|then|but"
     r"|(?:can|could|would|will) you(?: please)?|i (?:want|need|would like) you to|i (?:want|would like) to know"

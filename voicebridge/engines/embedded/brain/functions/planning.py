@@ -28,7 +28,7 @@ _FOLLOW = re.compile(
     r"|i mean|rather|instead|or|make (?:it|that)|in|for|at|to|on)\b"
 )
 _AGAIN = re.compile(
-    r"(?:(?:do|try|check|run|play) (?:it|that) (?:again|once more)|again|once more|refresh"
+    r"(?:(?:do|try|check|run|play|roll|start|send) (?:(?:it|that) )?(?:again|once more)|again|once more|refresh"
     r"|check again|try again|one more time)"
 )
 _SWALLOWS = re.compile(

@@ -178,6 +178,9 @@ def _top_object(value: dict[Any, Any], name: str, depth: int) -> str:
         rest["estimated arrival"] = rest.pop("eta")
     if lead is not None:
         return _clean(lead)
+    only = next(iter(rest.values())) if len(rest) == 1 else None
+    if isinstance(only, str) and len(only.split()) >= 4:
+        return _clean(only)
     place = next((rest.pop(key) for key in ("location", "city", "place") if isinstance(rest.get(key), str)), "")
     fields = _fields(rest, depth)
     if not fields:

@@ -86,7 +86,10 @@ DIALOGUES: dict[str, tuple[str, Dialogue]] = {
                 "All right, your meeting is at three o'clock. I will remember that.",
             ),
             ("When is my meeting?", "Your meeting is at three o'clock."),
-            ("I have two cats named Tom and Jerry", "Good to know: your two cats are called Tom and Jerry."),
+            (
+                "I have two cats named Tom and Jerry",
+                "I see, your two cats are called Tom and Jerry. I will keep that in mind.",
+            ),
             ("What are my cats called?", "Your two cats are called Tom and Jerry."),
         ],
     ),

@@ -64,7 +64,8 @@ _ENDING = re.compile(
 _NAMES = {
     "+": "plus", "-": "minus", "*": "times", "/": "divided by", "^": "to the power of", "mod": "modulo",
     "sqrt": "the square root of", "cbrt": "the cube root of", "%of": "percent of", "square": "the square of",
-    "cube": "the cube of", "half": "half of", "double": "twice", "triple": "three times", "third": "a third of", "quarter": "a quarter of", "neg": "minus",
+    "cube": "the cube of", "half": "half of", "double": "twice", "triple": "three times",
+    "third": "a third of", "quarter": "a quarter of", "neg": "minus",
     "%": "percent",     "!": "factorial", "^2": "squared", "^3": "cubed",
 }  # fmt: skip
 
@@ -303,7 +304,8 @@ def _inexact(compute: Callable[[], float]) -> Fraction:
 
 _PREFIX: dict[str, Callable[[Fraction], Fraction]] = {
     "sqrt": _root, "cbrt": _cube_root, "square": lambda v: _bounded(v**2), "cube": lambda v: _bounded(v**3),
-    "half": lambda v: v / 2, "double": lambda v: v * 2, "triple": lambda v: v * 3, "third": lambda v: v / 3, "quarter": lambda v: v / 4,
+    "half": lambda v: v / 2, "double": lambda v: v * 2, "triple": lambda v: v * 3,
+    "third": lambda v: v / 3, "quarter": lambda v: v / 4,
     "-": lambda v: -v, "neg": lambda v: -v,
 }  # fmt: skip
 

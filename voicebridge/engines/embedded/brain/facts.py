@@ -148,7 +148,7 @@ def facts_in(text: str) -> list[Fact]:
     else:
         found = []
     asked_to_remember = re.match(
-        r"(?:please )?(?:can|could|will|would) you (?:please )?(?:remember|note|keep in mind)\b", text, re.I
+        r"(?:please )?(?:can|could|will|would) you (?:please )?(?:remember|note|keep in mind)\b", text, re.IGNORECASE
     )
     if is_question(text) and not found and not asked_to_remember:
         return []

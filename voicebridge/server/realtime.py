@@ -93,7 +93,6 @@ class RealtimeEndpoint:
                 dialect,
                 strictness=self.rules.strictness,
                 limits=self.settings.wire,
-                pcm_channels=self.settings.pcm_channels,
                 lenient=self.settings.lenient_dialect,
             )
             port = WebSocketPort(websocket, codec, self.settings.websocket, self._traffic())

@@ -54,14 +54,12 @@ class RealtimeCodec:
         *,
         strictness: Strictness | None = None,
         limits: WireLimits | None = None,
-        pcm_channels: int = 1,
         lenient: bool = False,
     ) -> None:
         self._dialect = dialect
         self._lenient = lenient
         self._strictness = strictness or Strictness()
         self._limits = limits or WireLimits()
-        self._pcm_channels = pcm_channels
         self._encoders: dict[tuple[str, int], Encoder] = {}
         self._audio_delta = BETA_AUDIO_DELTA if dialect.is_beta else "response.output_audio.delta"
 
@@ -160,7 +158,7 @@ class RealtimeCodec:
         part = (speech.item_id, speech.content_index)
         encoder = self._encoders.get(part)
         if encoder is None:
-            encoder = self._encoders[part] = Encoder(audio_encoding(speech.audio_format, self._pcm_channels))
+            encoder = self._encoders[part] = Encoder(audio_encoding(speech.audio_format))
         if speech.last:
             data = encoder.finish()
             del self._encoders[part]
@@ -179,7 +177,7 @@ class RealtimeCodec:
         body = ItemRetrieved(event_id=retrieved.event_id, item=retrieved.item).model_dump(mode="json")
         left = MAX_RETRIEVED - len(_dumps(body).encode())
         for index, samples in retrieved.audio.items():
-            encoder = Encoder(audio_encoding(retrieved.audio_format, self._pcm_channels))
+            encoder = Encoder(audio_encoding(retrieved.audio_format))
             data = encoder.push(samples) + encoder.finish()
             text = base64.b64encode(data).decode("ascii")
             if len(text) <= left:

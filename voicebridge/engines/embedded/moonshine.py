@@ -68,12 +68,12 @@ class Moonshine:
             for i, value in zip(names, present, strict=True):
                 if step == 0 or ".decoder." in i.name:  # what is attended of the speech comes from the first step only
                     past[i.name] = value
-            scores = logits[0, -1].astype(np.float64)
+            scores = logits[0, -1]
             token = int(scores.argmax())
             if token == _END:
                 break
             ids.append(token)
-            logprobs.append(float(scores[token] - scores.max() - np.log(np.exp(scores - scores.max()).sum())))
+            logprobs.append(-float(np.log(np.exp(scores - scores[token]).sum())))
         return ids, logprobs
 
 

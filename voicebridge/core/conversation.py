@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from voicebridge.audio.samples import EMPTY, Samples
 from voicebridge.core.engine_io import Audio, ContextItem, Image, Message, Text, ToolCall, ToolResult
 from voicebridge.core.spoken import SpokenPart
-from voicebridge.errors import InvalidEvent
+from voicebridge.errors import InvalidEvent, InvalidState
 from voicebridge.protocol.items import (
     FunctionCallItem,
     FunctionCallOutputItem,
@@ -44,6 +44,8 @@ class Entry:
         """The item as an engine sees it: the assistant's speech only as far as it was heard."""
         item = self.item
         if isinstance(item, FunctionCallItem):
+            if item.status == "incomplete":
+                return None  # cut off in the middle of its arguments: nobody can have answered it
             return ToolCall(item.id, item.call_id, item.name, item.arguments)
         if isinstance(item, FunctionCallOutputItem):
             return ToolResult(item.id, item.call_id, item.output)
@@ -108,7 +110,8 @@ class Conversation:
     def add(self, entry: Entry, previous_item_id: str | None = None) -> str | None:
         """Put it behind `previous_item_id` (None: at the end; "root": at the front). Returns its predecessor.
 
-        Raises InvalidEvent for a duplicate id, an unknown predecessor, or a full conversation.
+        Raises InvalidEvent for a duplicate id or an unknown predecessor. `check_room` first: an answer under way may
+        always finish, so this takes an item too many.
         """
         item_id = entry.item.id
         if item_id in self._entries:
@@ -117,17 +120,19 @@ class Conversation:
                 code="item_create_duplicate_item_id",
                 param="item.id",
             )
-        if len(self._order) >= self._max_items:
-            raise InvalidEvent(
-                f"The conversation is full: {self._max_items} items. Delete some with 'conversation.item.delete'.",
-                code="conversation_full",
-                param="item",
-            )
         position = self._position_after(previous_item_id)
         self._order.insert(position, item_id)
         self._entries[item_id] = entry
         self._keep(sum(len(part.samples) for part in entry.heard.values()))
         return self._order[position - 1] if position else None
+
+    def check_room(self) -> None:
+        """Raises InvalidState when the conversation is full: no more items from the client, no more answers."""
+        if len(self._order) >= self._max_items:
+            raise InvalidState(
+                f"The conversation is full: {self._max_items} items. Delete some with 'conversation.item.delete'.",
+                code="conversation_full",
+            )
 
     def _position_after(self, previous_item_id: str | None) -> int:
         if previous_item_id is None:
@@ -151,6 +156,10 @@ class Conversation:
     def keep_spoken(self, samples: int) -> None:
         """So much speech was added to a part of an entry."""
         self._keep(samples)
+
+    def truncate_spoken(self, spoken: SpokenPart, at: int) -> None:
+        """Of a part of an entry only the first `at` samples were heard."""
+        self._kept -= spoken.truncate(at)
 
     def _keep(self, samples: int) -> None:
         """Count kept audio; over the limit the oldest goes, its words stay."""

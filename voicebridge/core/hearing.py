@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 from typing import TypeAlias
 
 from voicebridge.audio.samples import Samples, ms_to_samples, samples_to_seconds
@@ -69,7 +71,8 @@ class Hearing:
         self._max_buffered = max_buffered
         self._overflowed = False
         self._detection = detection
-        self._turns = TurnDetector(detection) if detection else None
+        self._tickets = count(1)
+        self._turns = TurnDetector(detection, self._tickets) if detection else None
         self._turn: TurnBegan | None = None
 
     @property
@@ -88,17 +91,18 @@ class Hearing:
         # a listener that begins to detect begins with a whole window; one that detects goes on
         next_window = self._turns.next_window if self._turns else -(-self._buffer.end // VAD_WINDOW) * VAD_WINDOW
         self._detection = detection
-        self._turns = TurnDetector(detection, next_window) if detection else None
+        self._turns = TurnDetector(detection, self._tickets, next_window) if detection else None
         self._turn = None
 
-    def hear(self, samples: Samples, speech: tuple[float, ...]) -> list[HearingEdge]:
+    def hear(self, samples: Samples, speech: tuple[float, ...]) -> Iterator[HearingEdge]:
+        """The edges in it, one at a time: what follows from one is done before the next is looked for."""
         self._buffer.append(samples)
-        if self._turns is None:
-            return []
-        edges = [self._edge(edge) for edge in self._turns.hear(speech)] if speech else []
-        if self._turn is None:
-            self._buffer.drop_before(self._buffer.end - QUIET_KEPT)
-        return edges
+        for probability in speech:
+            edge = self._turns.hear(probability) if self._turns is not None else None
+            if edge is not None:
+                yield self._edge(edge)
+        if self._turns is not None and self._turn is None:
+            self._buffer.drop_before(self._buffer.end - min(QUIET_KEPT, self._max_buffered))
 
     def check_room(self) -> None:
         """Drop what is too old. Raises InvalidState at the first loss since the buffer was last emptied."""
@@ -114,8 +118,10 @@ class Hearing:
                 param="audio",
             )
 
-    def judged(self, ticket: int, probability: float) -> list[HearingEdge]:
-        return [self._edge(edge) for edge in self._turns.judged(ticket, probability)] if self._turns else []
+    def judged(self, ticket: int, probability: float) -> Iterator[HearingEdge]:
+        edge = self._turns.judged(ticket, probability) if self._turns is not None else None
+        if edge is not None:
+            yield self._edge(edge)
 
     def commit(self) -> CommittedByHand:
         """Take everything. Raises InvalidState below 100 ms; the buffer is as it was then."""
@@ -131,8 +137,6 @@ class Hearing:
     def commit_whatever(self) -> CommittedByHand:
         """Take everything, be it nothing."""
         start, end, turn = self._buffer.start, self._buffer.end, self._turn
-        if turn is not None:
-            start = max(start, turn.start)
         samples = self._buffer.take(start, end)
         self._reset()
         return CommittedByHand(turn.item_id if turn else self._ids.new("item"), start, end, samples, turn is not None)
@@ -152,6 +156,7 @@ class Hearing:
         match edge:
             case Began(at):
                 start = max(self._buffer.start, at - prefix_padding(self._detection))
+                self._buffer.drop_before(start)
                 self._turn = TurnBegan(self._ids.new("item"), start)
                 return self._turn
             case Ended(at):
@@ -159,9 +164,8 @@ class Hearing:
                 self._turn = None
                 self._overflowed = False
                 return TurnEnded(turn.item_id, at, self._buffer.take(turn.start, at))
-            case Wondering(ticket):
-                start = max(self._open_turn().start, self._buffer.end - JUDGED_SPEECH)
-                return TurnInDoubt(ticket, self._buffer.peek(start))
+            case Wondering(ticket, at):
+                return TurnInDoubt(ticket, self._buffer.peek(max(self._open_turn().start, at - JUDGED_SPEECH), at))
 
     def _open_turn(self) -> TurnBegan:
         assert self._turn is not None  # noqa: S101 - a turn ends after it began

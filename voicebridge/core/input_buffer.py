@@ -34,11 +34,6 @@ class InputBuffer:
             self._chunks.append(samples)
             self._end += len(samples)
 
-    def skip(self, samples: int) -> None:
-        """Audio that arrived and is not kept: time went on. Only when empty."""
-        self._end += samples
-        self._start = self._end
-
     def take(self, start: int, end: int) -> Samples:
         """The audio from `start` to `end`, as far as it is there; everything before `end` leaves the buffer."""
         self.drop_before(start)
@@ -52,10 +47,10 @@ class InputBuffer:
                 self._chunks.appendleft(chunk[wanted:])
         return np.concatenate(taken) if taken else EMPTY
 
-    def peek(self, start: int) -> Samples:
-        """A copy of the audio from `start` on; the buffer stays as it is."""
+    def peek(self, start: int, end: int) -> Samples:
+        """A copy of the audio from `start` to `end`, as far as it is there; the buffer stays as it is."""
         whole = np.concatenate(self._chunks) if self._chunks else EMPTY
-        return whole[max(0, start - self._start) :]
+        return whole[max(0, start - self._start) : max(0, end - self._start)]
 
     def drop_before(self, position: int) -> None:
         """Forget audio before the position."""

@@ -34,6 +34,7 @@ class ItemRequests:
 
     def append(self, entry: Entry, previous_item_id: str | None = None) -> list[Output]:
         """Add a finished entry and say so."""
+        self._conversation.check_room()
         predecessor = self._conversation.add(entry, previous_item_id)
         return [
             Emit(ItemAdded(event_id=self._event_id(), previous_item_id=predecessor, item=entry.item)),
@@ -71,7 +72,7 @@ class ItemRequests:
                 code="invalid_value",
                 param="audio_end_ms",
             )
-        spoken.truncate(min(end, spoken.length))
+        self._conversation.truncate_spoken(spoken, min(end, spoken.length))
         content = list(entry.item.content)
         content[event.content_index] = OutputAudioPart()
         entry.item = entry.item.model_copy(update={"content": tuple(content)})

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from voicebridge.audio.samples import Samples
 from voicebridge.core.engine_io import TokenCounts
-from voicebridge.core.tokens import spoken_tokens, text_tokens
+from voicebridge.core.spoken import leading_words
+from voicebridge.core.tokens import CHARACTERS_PER_TOKEN, SPOKEN_SAMPLES_PER_TOKEN, spoken_tokens, text_tokens
 from voicebridge.protocol.responses import InputTokens, OutputTokens, Usage
 
 
@@ -28,17 +30,26 @@ class OutputBudget:
         self._audio = 0
         self._reported: TokenCounts | None = None
 
-    def affordable(self, text: str, samples: int = 0) -> float:
-        """Which share (0 to 1) of so much text and speech may still be made."""
-        cost = text_tokens(text) + spoken_tokens(samples)
-        if self._limit == "inf" or cost == 0:
-            return 1.0
-        left = self._limit - self._text - self._audio
-        return 1.0 if cost <= left else max(0, left) / cost
-
-    def spend(self, text: str, samples: int = 0) -> None:
+    def write(self, text: str) -> str:
+        """As much of the text as may still be made: less than all of it means that the limit is reached."""
+        if (left := self._left()) is not None and text_tokens(text) > left:
+            text = text[: left * CHARACTERS_PER_TOKEN]
         self._text += text_tokens(text)
-        self._audio += spoken_tokens(samples)
+        return text
+
+    def speak(self, text: str, samples: Samples) -> tuple[str, Samples]:
+        """As much of a piece of speech as may still be made, words and samples in proportion."""
+        said, sound = text_tokens(text), spoken_tokens(len(samples))
+        if (left := self._left()) is not None and said + sound > left:
+            characters = CHARACTERS_PER_TOKEN * (left * said // (said + sound))
+            text = leading_words(text, characters / len(text)) if text else text
+            samples = samples[: SPOKEN_SAMPLES_PER_TOKEN * (left * sound // (said + sound))]
+        self._text += text_tokens(text)
+        self._audio += spoken_tokens(len(samples))
+        return text, samples
+
+    def _left(self) -> int | None:
+        return None if self._limit == "inf" else self._limit - self._text - self._audio
 
     def report(self, counts: TokenCounts | None) -> None:
         self._reported = counts

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from voicebridge.core.asking import asked
@@ -28,6 +27,15 @@ class ResponseRules:
     max_aside: int
     queue_second: bool
     rate_limits: tuple[RateLimit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A response that waits for the one under way; `event_id` is the client's who asked for it."""
+
+    params: ResponseParams
+    sounds: Sounds
+    event_id: str | None
 
 
 class ConversationShelf:
@@ -74,7 +82,7 @@ class Responding:
         self._rules = rules
         self._main: ResponseInProgress | None = None
         self._aside: dict[str, ResponseInProgress] = {}
-        self._waiting: deque[Callable[[RealtimeSession], list[Output]]] = deque()
+        self._waiting: deque[Wish] = deque()
         self.voice_locked = False
 
     @property
@@ -87,8 +95,9 @@ class Responding:
         """Is there an out-of-band response?"""
         return bool(self._aside)
 
-    def create(self, session: RealtimeSession, params: ResponseParams, sounds: Sounds) -> list[Output]:
+    def create(self, session: RealtimeSession, wish: Wish) -> list[Output]:
         """Begin a response. Raises ClientError; nothing has happened then."""
+        params = wish.params
         if params.conversation == "none" and len(self._aside) >= self._rules.max_aside:
             raise InvalidState(
                 f"Too many out-of-band responses at once: {self._rules.max_aside} may run. Wait for a 'response.done'.",
@@ -96,31 +105,36 @@ class Responding:
             )
         if params.conversation != "none" and self._main is not None:
             if self._rules.queue_second and len(self._waiting) < self._rules.max_aside:
-                self._waiting.append(lambda session: self._begin(session, params, sounds))
+                self._waiting.append(wish)
                 return []
             raise InvalidState(
                 f"Conversation already has an active response in progress: {self._main.id}. "
                 "Wait until the response is finished before sending another response.create.",
                 code="conversation_already_has_active_response",
             )
-        return self._begin(session, params, sounds)
+        return self._begin(session, wish)
 
-    def create_when_free(self, session: RealtimeSession, params: ResponseParams, sounds: Sounds) -> list[Output]:
-        """Begin now, or once after the response under way; more wishes in between are one (choice 28)."""
-        if self._main is None:
-            return self._begin(session, params, sounds)
+    def want(self, wish: Wish) -> None:
+        """To be begun when the way is free; several such wishes are one (choice 28)."""
         if not self._waiting:
-            self._waiting.append(lambda session: self._begin(session, params, sounds))
-        return []
+            self._waiting.append(wish)
 
-    def begin_waiting(self, session: RealtimeSession) -> list[Output]:
-        """The next one that waited, if the way is free."""
-        return self._waiting.popleft()(session) if self._waiting and self._main is None else []
+    def next_wish(self) -> Wish | None:
+        """What waited and may begin now: its turn has come."""
+        return self._waiting.popleft() if self._waiting and self._main is None else None
 
-    def _begin(self, session: RealtimeSession, params: ResponseParams, sounds: Sounds) -> list[Output]:
+    def _begin(self, session: RealtimeSession, wish: Wish) -> list[Output]:
         wanted = asked(
-            session, params, self._conversation, self._ids, self._defaults, sounds, voice_locked=self.voice_locked
+            session,
+            wish.params,
+            self._conversation,
+            self._ids,
+            self._defaults,
+            wish.sounds,
+            voice_locked=self.voice_locked,
         )
+        if not wanted.out_of_band:
+            self._conversation.check_room()
         shelf = NoShelf() if wanted.out_of_band else ConversationShelf(self._conversation, self._ids)
         response = ResponseInProgress(wanted.response, self._ids, shelf, wanted.asked_with)
         if wanted.out_of_band:

@@ -24,8 +24,7 @@ from voicebridge.core.engine_io import (
 from voicebridge.core.io import Emit, Output, Speech
 from voicebridge.core.lifecycle import MAKING_MOVES, IllegalMove, Making, MakingInput, moved
 from voicebridge.core.output_budget import InputUse, OutputBudget
-from voicebridge.core.spoken import SpokenPart, leading_words
-from voicebridge.core.tokens import CHARACTERS_PER_TOKEN, text_tokens
+from voicebridge.core.spoken import SpokenPart
 from voicebridge.protocol.formats import AudioFormat
 from voicebridge.protocol.ids import IdFactory
 from voicebridge.protocol.items import (
@@ -179,29 +178,25 @@ class ResponseInProgress:
         spoken = entry.spoken[index]
         if spoken.truncated:
             return outputs  # the listener has said where they stopped hearing; what comes after is not sent
-        share = self._budget.affordable(text, len(samples))
-        if share < 1:
-            text, samples = leading_words(text, share), samples[: int(len(samples) * share)]
-        self._budget.spend(text, len(samples))
+        wanted = len(text), len(samples)
+        text, samples = self._budget.speak(text, samples)
         spoken.add(text, samples)
         self._shelf.spoke(len(samples))
         if text:
             delta = OutputAudioTranscriptDelta(event_id=self._event_id(), **self._part_place(), delta=text)
             outputs.append(Emit(delta))
         outputs += [self._speech(samples[at : at + SLICE]) for at in range(0, len(samples), SLICE)]
-        return outputs if share == 1 else outputs + self.cut_short("max_output_tokens")
+        return outputs if wanted == (len(text), len(samples)) else outputs + self.cut_short("max_output_tokens")
 
     def _write(self, text: str) -> list[Output]:
         outputs = self._begin_part(MakingInput.TEXT)
-        share = self._budget.affordable(text)
-        if share < 1:
-            text = text[: int(text_tokens(text) * share) * CHARACTERS_PER_TOKEN]
-        self._budget.spend(text)
+        wanted = len(text)
+        text = self._budget.write(text)
         self._written += text
         if text:
             delta = OutputTextDelta(event_id=self._event_id(), **self._part_place(), delta=text)
             outputs.append(Emit(delta))
-        return outputs if share == 1 else outputs + self.cut_short("max_output_tokens")
+        return outputs if wanted == len(text) else outputs + self.cut_short("max_output_tokens")
 
     def _begin_part(self, kind: MakingInput) -> list[Output]:
         """Make sure that a message is open, with a part of the kind as its last."""
@@ -289,10 +284,8 @@ class ResponseInProgress:
 
     def _add_arguments(self, delta: str) -> list[Output]:
         self._making = moved(MAKING_MOVES, self._making, MakingInput.CALL_ARGUMENTS)
-        share = self._budget.affordable(delta)
-        if share < 1:
-            delta = delta[: int(text_tokens(delta) * share) * CHARACTERS_PER_TOKEN]
-        self._budget.spend(delta)
+        wanted = len(delta)
+        delta = self._budget.write(delta)
         entry, call = self._open_call()
         entry.item = call.model_copy(update={"arguments": call.arguments + delta})
         event = FunctionCallArgumentsDelta(
@@ -304,7 +297,7 @@ class ResponseInProgress:
             delta=delta,
         )
         outputs: list[Output] = [Emit(event)] if delta else []
-        return outputs if share == 1 else outputs + self.cut_short("max_output_tokens")
+        return outputs if wanted == len(delta) else outputs + self.cut_short("max_output_tokens")
 
     def _finish_call(self) -> list[Output]:
         after = moved(MAKING_MOVES, self._making, MakingInput.CALL_DONE)

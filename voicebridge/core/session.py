@@ -6,16 +6,17 @@ does, barge-in, idle time, expiry) are here and only here; each of those parts k
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from voicebridge.audio.listener import Heard
-from voicebridge.audio.samples import EMPTY, INTERNAL_RATE_HZ, Samples, samples_to_ms, samples_to_seconds
+from voicebridge.audio.samples import EMPTY, INTERNAL_RATE_HZ, Samples, samples_to_ms
 from voicebridge.core.asking import NO_PARAMS
 from voicebridge.core.conversation import Conversation, Entry, HeardPart
 from voicebridge.core.encodings import decoded
 from voicebridge.core.engine_io import EngineOutput
 from voicebridge.core.hearing import Hearing, HearingEdge, TurnBegan, TurnEnded, TurnInDoubt
+from voicebridge.core.idle_time import IdleTime
 from voicebridge.core.io import (
     AudioAppended,
     ClientFault,
@@ -36,7 +37,7 @@ from voicebridge.core.io import (
 )
 from voicebridge.core.item_requests import ItemRequests
 from voicebridge.core.items import Sounds
-from voicebridge.core.responding import Responding, ResponseRules
+from voicebridge.core.responding import Responding, ResponseRules, Wish
 from voicebridge.core.transcripts import Transcripts, utterance
 from voicebridge.errors import ClientError, InvalidEvent
 from voicebridge.protocol.client_events import (
@@ -68,7 +69,7 @@ from voicebridge.protocol.server_events import (
     SpeechStopped,
     TimeoutTriggered,
 )
-from voicebridge.protocol.session_config import RealtimeSession, ServerVad, Session, SessionDefaults, updated
+from voicebridge.protocol.session_config import RealtimeSession, Session, SessionDefaults, TurnDetection, updated
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +83,8 @@ class SessionLimits:
     responses: ResponseRules = field(default_factory=lambda: ResponseRules(8, queue_second=False, rate_limits=()))
 
 
-def _no_sounds(path: str) -> Samples:  # noqa: ARG001
-    return EMPTY
+TURN_ANSWER = Wish(NO_PARAMS, lambda _path: EMPTY, event_id=None)
+"""The response that a turn of the speaker asks for."""
 
 
 class LocalSession:
@@ -102,27 +103,22 @@ class LocalSession:
         self._transcripts = Transcripts(self._conversation, ids)
         self._hearing = Hearing(session.audio.input.turn_detection, ids, limits.max_buffered)
         self._responding = Responding(self._conversation, ids, defaults, limits.responses)
-        self._spoken_until = started_at
-        self._idle_at: float | None = None
+        self._idle = IdleTime(started_at)
         self._ended = False
 
     @property
     def deadline(self) -> Deadline | None:
         if self._ended:
             return None
-        if self._idle_at is not None and self._idle_at < self._expires_at:
-            return Deadline(self._idle_at, "idle")
+        idle_at = self._idle.deadline(self._detection)
+        if idle_at is not None and idle_at < self._expires_at:
+            return Deadline(idle_at, "idle")
         return Deadline(self._expires_at, "expiry")
 
     @property
     def busy(self) -> bool:
-        """Is an answer being made?"""
-        return self._responding.busy or self._responding.busy_aside
-
-    @property
-    def settings(self) -> Session:
-        """As they are in effect."""
-        return self._session
+        """Is an answer or a transcript being made?"""
+        return self._responding.busy or self._responding.busy_aside or self._transcripts.busy
 
     def start(self) -> list[Output]:
         """What comes before anything the client says (S1)."""
@@ -142,10 +138,11 @@ class LocalSession:
             outputs = self._feed(given, now)
         except ClientError as error:
             outputs = [self._error(error, given.event.event_id if isinstance(given, FromClient) else None)]
-        if was_busy and not self._responding.busy:
-            outputs += self._after_response(now)
+        outputs += self._begin_waiting()
+        if was_busy:
+            self._idle.begin(now)
         if self._responding.busy or self._hearing.speaking:
-            self._idle_at = None
+            self._idle.end()
         return outputs
 
     def _feed(self, given: Input, now: float) -> list[Output]:
@@ -183,14 +180,14 @@ class LocalSession:
             case ConversationItemRetrieve():
                 return self._requests.retrieve(event, *self._formats())
             case ConversationItemTruncate():
-                self._spoken_until = min(self._spoken_until, now)
-                return self._requests.truncate(event)
+                outputs = self._requests.truncate(event)
+                self._idle.hushed(now)
+                return outputs
             case ConversationItemDelete():
                 return self._requests.delete(event)
             case ResponseCreate():
-                return self._responding.create(
-                    self._conversing("response.create"), event.response or NO_PARAMS, self._sounds(audio)
-                )
+                wish = Wish(event.response or NO_PARAMS, self._sounds(audio), event.event_id)
+                return self._responding.create(self._conversing(), wish)
             case ResponseCancel():
                 return self._responding.cancel(event.response_id)
             case OutputAudioBufferClear():
@@ -213,31 +210,33 @@ class LocalSession:
 
     def _commit(self) -> list[Output]:
         """By hand: the item, its transcription, and no response (S3)."""
+        self._conversation.check_room()
         committed = self._hearing.commit()
         outputs: list[Output] = [ForgetSpeech()]
         if committed.interrupted:
             outputs.append(self._speech_stopped(committed.item_id, committed.end))
-        return outputs + self._store(committed.item_id, committed.samples)
+        return outputs + self._store(committed.item_id, committed.samples, None)
 
     # --- what is heard ---
 
     def _hear(self, samples: Samples, speech: tuple[float, ...], now: float) -> list[Output]:
-        edges = self._hearing.hear(samples, speech)
-        outputs = self._follow(edges, now) if edges else []
+        outputs = self._follow(self._hearing.hear(samples, speech), now)
         try:
             self._hearing.check_room()
         except ClientError as error:
             outputs.append(self._error(error, None))
         return outputs
 
-    def _follow(self, edges: list[HearingEdge], now: float) -> list[Output]:
+    def _follow(self, edges: Iterator[HearingEdge], now: float) -> list[Output]:
         outputs: list[Output] = []
         for edge in edges:
             match edge:
                 case TurnBegan():
                     outputs += self._begin_turn(edge, now)
-                case TurnEnded():
-                    outputs += self._end_turn(edge)
+                case TurnEnded(item_id, end, samples):
+                    answer = self._detection is not None and self._detection.create_response
+                    outputs.append(self._speech_stopped(item_id, end))
+                    outputs += self._take_turn(item_id, samples, None, answer=answer)
                 case TurnInDoubt(ticket, samples):
                     outputs.append(JudgeTurn(ticket, samples))
         return outputs
@@ -248,20 +247,35 @@ class LocalSession:
             event_id=self._event_id(), audio_start_ms=samples_to_ms(turn.start), item_id=turn.item_id
         )
         outputs: list[Output] = [Emit(started)]
-        detection = self._session.audio.input.turn_detection
-        if detection is not None and detection.interrupt_response:
-            self._spoken_until = min(self._spoken_until, now)
+        if self._interrupting:
+            self._idle.hushed(now)
             outputs += self._responding.interrupt("turn_detected")
         return outputs
 
-    def _end_turn(self, turn: TurnEnded) -> list[Output]:
-        outputs = [self._speech_stopped(turn.item_id, turn.end), *self._store(turn.item_id, turn.samples)]
-        detection = self._session.audio.input.turn_detection
-        if isinstance(self._session, RealtimeSession) and detection is not None and detection.create_response:
-            outputs += self._responding.create_when_free(self._session, NO_PARAMS, _no_sounds)
+    def _take_turn(self, item_id: str, samples: Samples, transcript: str | None, *, answer: bool) -> list[Output]:
+        """Keep it and answer it. Nobody asked for this, so what is wrong cites no event, and nothing before is lost."""
+        try:
+            outputs = self._store(item_id, samples, transcript)
+        except ClientError as error:
+            return [self._error(error, None)]
+        if answer and isinstance(self._session, RealtimeSession):
+            self._responding.want(TURN_ANSWER)
+            outputs += self._begin_waiting()
         return outputs
 
-    def _store(self, item_id: str, samples: Samples, transcript: str | None = None) -> list[Output]:
+    def _begin_waiting(self) -> list[Output]:
+        """Begin the responses that wait, if the way is free: nothing else is said, and nobody would be interrupted."""
+        outputs: list[Output] = []
+        if not isinstance(self._session, RealtimeSession) or (self._interrupting and self._hearing.speaking):
+            return outputs
+        while (wish := self._responding.next_wish()) is not None:
+            try:
+                outputs += self._responding.create(self._session, wish)
+            except ClientError as error:
+                outputs.append(self._error(error, wish.event_id))
+        return outputs
+
+    def _store(self, item_id: str, samples: Samples, transcript: str | None) -> list[Output]:
         """Committed speech becomes a message and is written down, if the session wants that (S2, S3)."""
         item = MessageItem(id=item_id, status="completed", role="user", content=(InputAudioPart(transcript=None),))
         previous = self._conversation.last_id
@@ -280,27 +294,17 @@ class LocalSession:
         outputs = self._responding.make(response_id, output)
         spoken = sum(len(one.samples) for one in outputs if isinstance(one, Speech))
         if spoken:
-            self._spoken_until = max(self._spoken_until, now) + samples_to_seconds(spoken)
+            self._idle.spoke(spoken, now)
         return outputs
-
-    def _after_response(self, now: float) -> list[Output]:
-        """The way is free: for a response that waited, else for silence to become long (S13)."""
-        if isinstance(self._session, RealtimeSession):
-            outputs = self._responding.begin_waiting(self._session)
-            if outputs:
-                return outputs
-        detection = self._session.audio.input.turn_detection
-        if isinstance(detection, ServerVad) and detection.idle_timeout_ms is not None:
-            self._idle_at = max(now, self._spoken_until) + detection.idle_timeout_ms / 1000
-        return []
 
     # --- what time brings ---
 
     def _tick(self, now: float) -> list[Output]:
         if now >= self._expires_at:
             return self._expire()
-        if self._idle_at is not None and now >= self._idle_at:
-            self._idle_at = None
+        idle_at = self._idle.deadline(self._detection)
+        if idle_at is not None and now >= idle_at:
+            self._idle.end()
             return self._break_silence()
         return []
 
@@ -313,8 +317,7 @@ class LocalSession:
             audio_end_ms=samples_to_ms(silence.end),
             item_id=silence.item_id,
         )
-        outputs = [Emit(triggered), *self._store(silence.item_id, silence.samples, transcript="")]
-        return outputs + self._responding.create_when_free(self._conversing("idle"), NO_PARAMS, _no_sounds)
+        return [Emit(triggered), *self._take_turn(silence.item_id, silence.samples, "", answer=True)]
 
     def _expire(self) -> list[Output]:
         self._ended = True
@@ -325,10 +328,19 @@ class LocalSession:
 
     # --- details ---
 
-    def _conversing(self, what: str) -> RealtimeSession:
+    @property
+    def _detection(self) -> TurnDetection | None:
+        return self._session.audio.input.turn_detection
+
+    @property
+    def _interrupting(self) -> bool:
+        """Does the speaker's voice stop ours?"""
+        return self._detection is not None and self._detection.interrupt_response
+
+    def _conversing(self) -> RealtimeSession:
         if not isinstance(self._session, RealtimeSession):
             raise InvalidEvent(
-                f"'{what}' is not possible in a transcription session: it never responds.",
+                "'response.create' is not possible in a transcription session: it never responds.",
                 code="invalid_value",
                 param="type",
             )
@@ -345,7 +357,7 @@ class LocalSession:
 
     def _listen(self) -> Listen:
         source = self._session.audio.input
-        return Listen(source.format, detect=source.turn_detection is not None)
+        return Listen(source.format, detect=self._detection is not None)
 
     def _speech_stopped(self, item_id: str, end: int) -> Output:
         return Emit(SpeechStopped(event_id=self._event_id(), audio_end_ms=samples_to_ms(end), item_id=item_id))

@@ -35,13 +35,17 @@ class SpokenPart:
             self._length += len(samples)
         self._script.append((self._length, text))
 
-    def truncate(self, at: int) -> None:
-        """Keep the first `at` samples and the words that end within them, by share of their piece's length."""
+    def truncate(self, at: int) -> int:
+        """Keep the first `at` samples and the words that end within them, by share of their piece's length.
+
+        Returns how many samples were freed.
+        """
         self.truncated = True
         self._script = _heard_script(self._script, at)
-        kept = self.samples()[:at]
-        self._chunks = [kept]
-        self._length = len(kept)
+        self._length = min(self._length, at)
+        before = self.samples()
+        self._chunks = [before[:at].copy()]  # a view would hold on to the rest
+        return max(0, len(before) - at)
 
     def samples(self) -> Samples:
         return np.concatenate(self._chunks) if self._chunks else EMPTY

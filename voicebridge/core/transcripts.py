@@ -38,6 +38,11 @@ class Transcripts:
         self._ids = ids
         self._open: dict[str, tuple[int, bool]] = {}
 
+    @property
+    def busy(self) -> bool:
+        """Is something being written down?"""
+        return bool(self._open)
+
     def begin(self, utterance: Utterance, *, logprobs: bool) -> list[Output]:
         self._open[utterance.item_id] = (len(utterance.samples), logprobs)
         return [Transcribe(utterance)]

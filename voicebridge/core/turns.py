@@ -7,6 +7,7 @@ window grid is the listener's, `VAD_WINDOW` samples, aligned to position 0.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -49,18 +50,22 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Wondering:
-    """A pause that may be the end: ask whether the speaker has finished."""
+    """A pause that may be the end: ask whether the speaker, heard up to this position, has finished."""
 
     ticket: int
+    at: int
 
 
 Edge: TypeAlias = Began | Ended | Wondering
 
 
 class TurnDetector:
-    """One speaker's turns; `first_window` is where the first window that it will hear of begins."""
+    """One speaker's turns; `first_window` is where the first window that it will hear of begins.
 
-    def __init__(self, settings: TurnDetection, first_window: int = 0) -> None:
+    `tickets` outlive it: a judgement that was asked for by another detector of the session must not count here.
+    """
+
+    def __init__(self, settings: TurnDetection, tickets: Iterator[int], first_window: int = 0) -> None:
         self._settings = settings
         semantic = isinstance(settings, SemanticVad)
         self._threshold = _SEMANTIC_THRESHOLD if isinstance(settings, SemanticVad) else settings.threshold
@@ -74,7 +79,8 @@ class TurnDetector:
         self._recent: deque[bool] = deque(maxlen=CONFIRM_WITHIN)
         self._speech_end = 0
         self._judge_at = 0
-        self._ticket = 0
+        self._tickets = tickets
+        self._ticket = next(tickets)
 
     @property
     def next_window(self) -> int:
@@ -86,64 +92,60 @@ class TurnDetector:
         """Is a turn open? A pause within it counts."""
         return self._state is not Turn.QUIET
 
-    def hear(self, probabilities: tuple[float, ...]) -> list[Edge]:
-        """The edges that these windows bring, in order."""
-        edges: list[Edge] = []
-        for probability in probabilities:
-            start = self._window_start
-            self._window_start = start + VAD_WINDOW
-            if self._state is Turn.QUIET:
-                self._listen_for_beginning(probability, start, edges)
-            else:
-                self._listen_for_end(probability, start + VAD_WINDOW, edges)
-        return edges
+    def hear(self, probability: float) -> Edge | None:
+        """The edge that the next window brings."""
+        start = self._window_start
+        self._window_start = start + VAD_WINDOW
+        if self._state is Turn.QUIET:
+            return self._listen_for_beginning(probability, start)
+        return self._listen_for_end(probability, start + VAD_WINDOW)
 
-    def judged(self, ticket: int, probability: float) -> list[Edge]:
+    def judged(self, ticket: int, probability: float) -> Edge | None:
         """A judgement came; it counts only for the pause it was asked about."""
         settings = self._settings
         if ticket != self._ticket or self._state is not Turn.PAUSING or not isinstance(settings, SemanticVad):
-            return []
-        if probability < _FINISHED_AT[settings.eagerness]:
-            return []
-        return [self._end(self._window_start)]
+            return None
+        return self._end(self._window_start) if probability >= _FINISHED_AT[settings.eagerness] else None
 
     def reset(self) -> None:
         """Forget an open turn; no edge follows."""
         self._move(TurnInput.RESET)
+        self._ticket = next(self._tickets)
         self._recent.clear()
 
-    def _listen_for_beginning(self, probability: float, start: int, edges: list[Edge]) -> None:
+    def _listen_for_beginning(self, probability: float, start: int) -> Edge | None:
         self._recent.append(probability >= self._threshold)
         if not self._recent[-1] or sum(self._recent) < CONFIRM_WINDOWS:
-            return
+            return None
         voiced_for = len(self._recent) - self._recent.index(True)
         onset = start - (voiced_for - 1) * VAD_WINDOW
         self._move(TurnInput.BEGUN)
         self._speech_end = start + VAD_WINDOW
         self._recent.clear()
-        edges.append(Began(max(0, onset - ONSET_LEAD)))
+        return Began(max(0, onset - ONSET_LEAD))
 
-    def _listen_for_end(self, probability: float, end: int, edges: list[Edge]) -> None:
+    def _listen_for_end(self, probability: float, end: int) -> Edge | None:
         if probability >= self._release:
             if self._state is Turn.PAUSING:
-                self._ticket += 1  # whatever was asked about that pause is void
+                self._ticket = next(self._tickets)  # whatever was asked about that pause is void
             self._move(TurnInput.VOICED)
             self._speech_end = end
-            return
+            return None
         if self._state is Turn.SPEAKING:
             self._judge_at = self._speech_end - END_LAG + FIRST_JUDGEMENT
         self._move(TurnInput.UNVOICED)
         over = self._speech_end - END_LAG + self._longest_pause
         if end >= over:
-            edges.append(self._end(over))
-        elif self._semantic and end >= self._judge_at:
-            self._judge_at = end + NEXT_JUDGEMENT
-            self._ticket += 1
-            edges.append(Wondering(self._ticket))
+            return self._end(over)
+        if not self._semantic or end < self._judge_at:
+            return None
+        self._judge_at = end + NEXT_JUDGEMENT
+        self._ticket = next(self._tickets)
+        return Wondering(self._ticket, end)
 
     def _end(self, at: int) -> Ended:
         self._move(TurnInput.ENDED)
-        self._ticket += 1
+        self._ticket = next(self._tickets)
         return Ended(at)
 
     def _move(self, move: TurnInput) -> None:

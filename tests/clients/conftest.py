@@ -14,7 +14,7 @@ from serving import RunningServer, serving
 from clients.strict import Dialect
 from clients.talking import Int16
 from voicebridge.core.engine_io import EngineDone, SpeechDelta
-from voicebridge.engines.embedded.tts import PicoSynthesiser
+from voicebridge.engines.embedded.tts import HibariSynthesiser, PicoSynthesiser
 from voicebridge.engines.scripted import Pause, ScriptedEngine, hum
 
 SENTENCE = "Once upon a time there was a server. "
@@ -61,4 +61,10 @@ def slow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSer
 def question() -> Int16:
     """Somebody asks something, at 24 kHz."""
     spoken: Int16 = PicoSynthesiser().speak("Could you tell me what two plus three is?", "alloy", 1.0)
+    return np.concatenate([np.zeros(4800, np.int16), spoken])
+
+
+@pytest.fixture(scope="session")
+def weather_question() -> Int16:
+    spoken: Int16 = HibariSynthesiser().speak("What is the weather in Paris?", "echo", 1.0)
     return np.concatenate([np.zeros(4800, np.int16), spoken])

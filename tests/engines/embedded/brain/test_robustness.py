@@ -6,6 +6,7 @@ import json
 import string
 from typing import Any
 
+import pytest
 from conversation import NOW, Conversation
 from evaluation_set import NEGATIVE, POSITIVE, TOOLS
 from hypothesis import HealthCheck, given, settings
@@ -105,6 +106,21 @@ def test_huge_texts_are_bounded() -> None:
     assert LEXICAL.reply(BrainAsk(context, huge, tools, "auto", NOW, ""))
     results = (Turn("user", "hi"), Turn("call", huge, "big", "1"), Turn("result", "[" * 500_000, "", "1"))
     assert LEXICAL.reply(BrainAsk(results, huge, tools, "auto", NOW, ""))
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"properties": {"a": {"format": {}, "type": ["null", "string"]}}, "required": "a"},
+        {"properties": {"a": {"enum": [{}, [], None, "x"]}, "b": {"items": []}}, "required": [1, "b", "c"]},
+        {"properties": {"a": True, "": None}, "required": ["a", ""]},
+        {"properties": [], "type": 3},
+    ],
+)
+def test_malformed_schemas_still_make_a_call(parameters: dict[str, Any]) -> None:
+    tools = (FunctionTool("tool", "", parameters),)
+    steps = LEXICAL.reply(BrainAsk((Turn("user", "do it"),), "", tools, ("function", "tool"), NOW, ""))
+    assert isinstance(steps[0], Call)
 
 
 def test_many_functions_are_bounded() -> None:

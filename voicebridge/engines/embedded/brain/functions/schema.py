@@ -183,7 +183,7 @@ def _role(words: str, about: str, kind: Kind, choices: tuple[Any, ...], form: An
         timed = re.search(r"\b(?:duration|seconds?|minutes?|hours?|length)\b", words)
         return "duration" if timed else "number"
     formats: dict[Any, Role] = {"date": "date", "date-time": "datetime", "time": "time", "email": "email", "uri": "url"}
-    if form in formats:
+    if isinstance(form, str) and form in formats:
         return formats[form]
     for role, pattern in _ROLE_WORDS:
         if re.search(pattern, words):

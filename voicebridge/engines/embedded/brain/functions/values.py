@@ -33,6 +33,7 @@ _NOT_A_PLACE = frozenset(
         "general", "total", "full",
     ]
 )  # fmt: skip
+_MOST_NUMBERS = 20
 _UNIT_SECONDS = {"second": 1, "sec": 1, "minute": 60, "min": 60, "hour": 3600, "hr": 3600, "day": 86400, "week": 604800}
 _YES = r"\b(?:yes|yeah|yep|sure|on|true|enable|enabled|correct|activate|with|please do|of course|start|open)\b"
 _NO = r"\b(?:no|nope|not|off|false|disable|disabled|deactivate|without|don't|do not|stop|close)\b"
@@ -142,6 +143,8 @@ def _numbers(wording: Wording) -> list[tuple[Fraction, int, int]]:
         if hit:
             sign = -1 if re.search(r"(?:\bminus |\bnegative |-)$", wording.lowered[: match.start()]) else 1
             found.append((sign * hit[0], match.start(), match.end()))
+        if len(found) == _MOST_NUMBERS:
+            break
     return found
 
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from voicebridge.engines.embedded.brain.dates import Found, find_day, find_time
-from voicebridge.engines.embedded.brain.words import LONGEST, tidy
+from voicebridge.engines.embedded.brain.words import tidy
 
 _BLANK = "\x00"
+_LONGEST = 1200  # characters; a minute and a half of speech
 _LEAD = re.compile(
     r"^(?:(?:hello|hi|hey|okay|ok|alright|well|so|um|uh|now|please|yes|yeah|no|and|also|then"
     r"|actually|sorry|i meant|i mean|instead"
@@ -37,8 +38,8 @@ class Wording:
     _time: Found | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
-        short = _LEAD.sub("", tidy(self.original)[:LONGEST])
-        self.text = _TAIL.sub("", short) or tidy(self.original)
+        short = _LEAD.sub("", tidy(self.original)[:_LONGEST])
+        self.text = _TAIL.sub("", short) or tidy(self.original)[:_LONGEST]
         # Both are found at the start: "tonight" is a day and also makes "eight" an hour of the evening.
         self._time = find_time(self.lowered)
         if self.now is not None and (hit := find_day(self.lowered, self.now.date())):

@@ -61,7 +61,7 @@ class Moonshine:
         fixed: dict[str, Any] = {"encoder_hidden_states": states}
         if any(i.name == "encoder_attention_mask" for i in self.decoder.get_inputs()):
             fixed["encoder_attention_mask"] = np.ones((1, len(speech)), np.int64)
-        token, ids, logprobs = _START, [], []
+        token, ids, logprobs = _START, list[int](), list[float]()
         for step in range(int(len(speech) / MODEL_RATE_HZ * _TOKENS_PER_SECOND) + _EXTRA_TOKENS):
             inputs = {"input_ids": np.array([[token]]), "use_cache_branch": np.array([step > 0]), **fixed, **past}
             logits, *present = self.decoder.run(None, inputs)
@@ -70,6 +70,8 @@ class Moonshine:
                     past[i.name] = value
             scores = logits[0, -1]
             token = int(scores.argmax())
+            if token == _END and not ids:  # base leaves out whole utterances; whether somebody spoke is judged later
+                token = int(np.where(np.arange(len(scores)) == _END, -np.inf, scores).argmax())
             if token == _END:
                 break
             ids.append(token)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import aclosing
-from dataclasses import dataclass
-from typing import TypeAlias
+from functools import partial
+from typing import TypeAlias, TypeVar
 
 from voicebridge.audio.listener import Listener
 from voicebridge.core.encodings import audio_encoding
@@ -17,6 +17,7 @@ from voicebridge.core.io import (
     CancelResponse,
     EndCall,
     ForgetSpeech,
+    FromClient,
     FromEngine,
     FromTranscriber,
     Input,
@@ -28,7 +29,7 @@ from voicebridge.core.io import (
     Transcribe,
     TurnJudged,
 )
-from voicebridge.errors import EngineError, UpstreamError, VoicebridgeError
+from voicebridge.errors import EngineError, UpstreamError
 from voicebridge.runtime.ports import Engine, Observer, Port, SessionCore
 
 _log = logging.getLogger(__name__)
@@ -36,26 +37,25 @@ _log = logging.getLogger(__name__)
 HEARD_AT_ONCE = 9_600
 """Bytes of an append that are heard in one go (200 ms at 24 kHz): a long file must not hold up the other calls."""
 
+READ_AHEAD = 262_144
+"""Bytes of audio that may wait in the inbox before the client's port is read on (one event more, however long)."""
+
 CLOSING_S = 5.0
 """How long a client may take to receive what is still queued for it when its call ends."""
 
 CLIENT_GONE = EndCall(1000, "client gone")
 DRAINED = EndCall(1001, "server_error.shutting_down")
+BROKEN = EndCall(1011, "server_error.internal_error")
+
+Made = TypeVar("Made")
 
 
-@dataclass(frozen=True, slots=True)
-class _Gone:
-    """A port has ended."""
-
-    end: EndCall
+class _LookUp:
+    """No input: somebody has changed `_over` or `_draining`."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Drain:
-    """The server is going down: end as soon as no answer is being made."""
-
-
-_Mail: TypeAlias = Input | _Gone | _Drain
+_Mail: TypeAlias = Input | EndCall | asyncio.Event | _LookUp
+"""An `EndCall` ends the call in its turn; an `Event` is set when everything before it has been dealt with."""
 
 
 class Call:
@@ -81,64 +81,90 @@ class Call:
         self._inbox: asyncio.Queue[_Mail] = asyncio.Queue(inbox_size)
         self._responses: dict[str, asyncio.Task[None]] = {}
         self._running: set[asyncio.Task[None]] = set()
+        self._over: EndCall | None = None
         self._draining = False
         self._now = asyncio.get_running_loop().time
 
     async def run(self) -> EndCall:
-        """Until the end; returns why. All tasks are done by then."""
-        async with asyncio.TaskGroup() as tasks:
-            self._tasks = tasks
-            writer = tasks.create_task(self._write())
-            others = [tasks.create_task(self._read())]
+        """Until the end; returns why. All tasks are done by then. A bug ends the call, politely, and only this one."""
+        async with asyncio.TaskGroup() as self._tasks:
+            writer = self._start(self._write())
+            self._start(self._read())
             try:
                 end = await self._serve()
                 self._client.close(end)
+                self._cancel_all(but=writer)
                 await asyncio.wait([writer], timeout=CLOSING_S)
             finally:
-                for task in (writer, *others, *self._running):
-                    task.cancel()
+                self._cancel_all()
         self._observer.ended(end, self._now())
         return end
 
     def drain(self) -> None:
         """End the call when the answer under way, if any, is made."""
         self._draining = True
-        if not self._inbox.full():
-            self._inbox.put_nowait(_Drain())
+        self._look_up()
+
+    def end(self, why: EndCall) -> None:
+        """End the call now, whatever is waiting or being made. The first reason counts."""
+        self._over = self._over or why
+        self._look_up()
+
+    def _look_up(self) -> None:
+        if not self._inbox.full():  # else the loop is on its way
+            self._inbox.put_nowait(_LookUp())
+
+    def _cancel_all(self, but: asyncio.Task[None] | None = None) -> None:
+        for task in self._running:
+            if task is not but:
+                task.cancel()
 
     # --- the loop ---
 
     async def _serve(self) -> EndCall:
-        end = self._perform(None, self._session.start())
-        while end is None:
-            if self._draining and not self._session.busy:
-                return DRAINED
-            mail = await self._next()
-            match mail:
-                case _Gone(why):
-                    return why
-                case _Drain():
-                    continue
-                case AudioAppended(data):
-                    end = await self._hear(data)
-                case _:
-                    end = self._feed(mail)
+        try:
+            end = self._perform(None, self._session.start())
+            while end is None:
+                end = self._ended() or await self._take(await self._next())
+        except Exception:  # noqa: BLE001 - any bug, so that it stays this call's and the client is told
+            _log.exception("a call ended by a bug")
+            return BROKEN
         return end
 
+    def _ended(self) -> EndCall | None:
+        return self._over or (DRAINED if self._draining and not self._session.busy else None)
+
     async def _next(self) -> _Mail:
-        """What comes first: mail, or the deadline."""
+        """What comes first: the deadline, or mail."""
+        deadline = self._session.deadline
+        at = deadline.at if deadline else None
+        if at is not None and self._now() >= at:
+            return Tick()
         if not self._inbox.empty():
             return self._inbox.get_nowait()
-        deadline = self._session.deadline
         try:
-            async with asyncio.timeout_at(deadline.at if deadline else None):
+            async with asyncio.timeout_at(at):
                 return await self._inbox.get()
         except TimeoutError:
             return Tick()
 
+    async def _take(self, mail: _Mail) -> EndCall | None:
+        match mail:
+            case EndCall():
+                return mail
+            case _LookUp():
+                return None
+            case asyncio.Event():
+                mail.set()
+                return None
+            case AudioAppended(data):
+                return await self._hear(data)
+            case _:
+                return self._feed(mail)
+
     async def _hear(self, data: bytes) -> EndCall | None:
         for at in range(0, len(data), HEARD_AT_ONCE):
-            end = self._feed(self._listener.append(data[at : at + HEARD_AT_ONCE]))
+            end = self._over or self._feed(self._listener.append(data[at : at + HEARD_AT_ONCE]))
             if end is not None:
                 return end
             if len(data) > HEARD_AT_ONCE:
@@ -182,43 +208,65 @@ class Call:
         return task
 
     async def _read(self) -> None:
-        async for given in self._client.inputs():
-            await self._inbox.put(given)
-        await self._inbox.put(_Gone(CLIENT_GONE))
+        ahead = 0
+        try:
+            async for given in self._client.inputs():
+                await self._inbox.put(given)
+                ahead += _audio_bytes(given)
+                if ahead > READ_AHEAD:
+                    caught_up = asyncio.Event()
+                    await self._inbox.put(caught_up)
+                    await caught_up.wait()
+                    ahead = 0
+        except Exception:  # noqa: BLE001 - as in _serve
+            _log.exception("reading from a client ended by a bug")
+            self.end(BROKEN)
+        else:
+            await self._inbox.put(CLIENT_GONE)
 
     async def _write(self) -> None:
-        why = await self._client.write()
-        await self._inbox.put(_Gone(why or CLIENT_GONE))
+        try:
+            why = await self._client.write()
+        except Exception:  # noqa: BLE001 - as in _serve
+            _log.exception("writing to a client ended by a bug")
+            why = BROKEN
+        self.end(why or CLIENT_GONE)
 
     async def _respond(self, ask: Ask) -> None:
-        try:
-            async with aclosing(self._engine.respond(ask)) as outputs:
-                async for output in outputs:
-                    await self._inbox.put(FromEngine(ask.response_id, output))
-        except (EngineError, UpstreamError) as error:
-            failed = EngineFailed(_code(error), error.message)
-        except Exception:  # noqa: BLE001 - a bug in an engine costs this answer, not the call
-            _log.exception("the engine failed in an unforeseen way", extra={"response_id": ask.response_id})
-            failed = EngineFailed("internal_error", "The engine failed; the server's log says more.")
-        else:
-            # a session that has seen the end ignores this; one that has not must not wait for ever
-            failed = EngineFailed("engine_protocol_error", "The engine stopped in the middle of its answer.")
+        code, message = await self._pass_on(partial(self._engine.respond, ask), partial(FromEngine, ask.response_id))
         self._responses.pop(ask.response_id, None)
-        await self._inbox.put(FromEngine(ask.response_id, failed))
+        await self._inbox.put(FromEngine(ask.response_id, EngineFailed(code, message)))
 
     async def _transcribe(self, utterance: Utterance) -> None:
+        item_id = utterance.item_id
+        code, message = await self._pass_on(
+            partial(self._engine.transcribe, utterance), partial(FromTranscriber, item_id)
+        )
+        await self._inbox.put(FromTranscriber(item_id, TranscriptFailed(code, message)))
+
+    async def _pass_on(
+        self, make: Callable[[], AsyncGenerator[Made, None]], mail: Callable[[Made], Input]
+    ) -> tuple[str, str]:
+        """Put all that the engine makes into the inbox. Returns the failure to put behind it, as code and message.
+
+        A session that has seen a proper end ignores that failure; one that has not must not wait for ever.
+        """
         try:
-            async with aclosing(self._engine.transcribe(utterance)) as outputs:
+            async with aclosing(make()) as outputs:
                 async for output in outputs:
-                    await self._inbox.put(FromTranscriber(utterance.item_id, output))
+                    await self._inbox.put(mail(output))
         except (EngineError, UpstreamError) as error:
-            failed = TranscriptFailed(_code(error), error.message)
-        except Exception:  # noqa: BLE001 - a bug in an engine costs this transcript, not the call
-            _log.exception("the recogniser failed in an unforeseen way", extra={"item_id": utterance.item_id})
-            failed = TranscriptFailed("internal_error", "The recogniser failed; the server's log says more.")
+            failure = error.code or "engine_error", error.message
+        except Exception:  # noqa: BLE001 - a bug in an engine costs this answer, not the call
+            _log.exception("the engine failed in an unforeseen way")
+            failure = "internal_error", "The engine failed; the server's log says more."
+        except asyncio.CancelledError:
+            _stop_if_cancelled()
+            failure = "internal_error", "The engine was stopped in the middle of its work."
         else:
-            failed = TranscriptFailed("engine_protocol_error", "The recogniser stopped before it was done.")
-        await self._inbox.put(FromTranscriber(utterance.item_id, failed))
+            failure = "engine_protocol_error", "The engine stopped before it was done."
+        _stop_if_cancelled()
+        return failure
 
     async def _judge(self, question: JudgeTurn) -> None:
         try:
@@ -226,8 +274,24 @@ class Call:
         except (EngineError, UpstreamError) as error:
             _log.warning("no end-of-turn judgement: %s", error.message)
             return  # silence decides then
+        except Exception:  # noqa: BLE001 - a bug in an engine costs this judgement, not the call
+            _log.exception("the end-of-turn model failed in an unforeseen way")
+            return
         await self._inbox.put(TurnJudged(question.ticket, probability))
 
 
-def _code(error: VoicebridgeError) -> str:
-    return error.code or "engine_error"
+def _stop_if_cancelled() -> None:
+    """Go no further in a task that was cancelled, though an engine's clean-up has swallowed or replaced that."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
+def _audio_bytes(given: Input) -> int:
+    match given:
+        case AudioAppended(data):
+            return len(data)
+        case FromClient(_, audio):
+            return sum(map(len, audio.values()))
+        case _:
+            return 0

@@ -7,11 +7,9 @@ import logging
 
 from voicebridge.core.io import EndCall
 from voicebridge.errors import CapacityReached
-from voicebridge.runtime.call import Call
+from voicebridge.runtime.call import CLOSING_S, DRAINED, Call
 
 _log = logging.getLogger(__name__)
-
-BROKEN = EndCall(1011, "server_error.internal_error")
 
 
 class Calls:
@@ -38,26 +36,36 @@ class Calls:
             )
 
     async def run(self, call: Call) -> EndCall:
-        """Run an admitted call to its end. A bug in it ends it and is logged; the other calls never notice."""
+        """Run an admitted call to its end."""
         self._calls.add(call)
         self._empty.clear()
+        if self.draining:
+            call.drain()  # it was admitted before, and was shaking hands meanwhile
         try:
             return await call.run()
-        except Exception:  # noqa: BLE001 - any bug, so that it stays this call's
-            _log.exception("a call ended by a bug")
-            return BROKEN
         finally:
             self._calls.discard(call)
             if not self._calls:
                 self._empty.set()
 
     async def drain(self, grace_s: float) -> None:
-        """Admit no more, and end each call once its answer is made; whoever is not done by then is cut off."""
+        """Admit no more, and end each call once its answer is made; whoever is not done by then is cut off.
+
+        Returns when all have said goodbye, which takes `CLOSING_S` after the grace at the most.
+        """
         self.draining = True
         for call in self._calls:
             call.drain()
+        if not await self._all_gone(grace_s):
+            _log.warning("%d calls did not end within %.0f s: cutting them off", len(self._calls), grace_s)
+            for call in self._calls:
+                call.end(DRAINED)
+            await self._all_gone(CLOSING_S + 1)
+
+    async def _all_gone(self, within_s: float) -> bool:
         try:
-            async with asyncio.timeout(grace_s):
+            async with asyncio.timeout(within_s):
                 await self._empty.wait()
         except TimeoutError:
-            _log.warning("%d calls did not end within %.0f s", len(self._calls), grace_s)
+            return False
+        return True

@@ -78,7 +78,8 @@ class WebSocketPort:
             return
         self._outbox.put(frame)
         if self._outbox.overflowed and self._patience is not None:
-            self._patience.reschedule(self._now())  # the writer hangs on a client that does not read
+            patience, self._patience = self._patience, None  # once: a timeout that has struck takes no other time
+            patience.reschedule(self._now())  # the writer hangs on a client that does not read
 
     def close(self, end: EndCall) -> None:
         self._end = end
@@ -87,13 +88,14 @@ class WebSocketPort:
     async def write(self) -> EndCall | None:
         try:
             async with asyncio.timeout(None) as self._patience:
-                while (frame := await self._outbox.get()) is not None:
-                    self._traffic.sent(len(frame))
-                    await self._websocket.send_text(frame)
+                await self._send_queued()
         except TimeoutError:
             pass  # overflowed
         except (WebSocketDisconnect, RuntimeError, OSError):
             return None  # gone
+        finally:
+            self._patience = None
+            self._outbox.close()  # whatever is still said, nobody hears
         if self._outbox.overflowed:
             self._traffic.dropped(self._outbox.dropped)
             await self._close(TOO_SLOW)
@@ -101,6 +103,11 @@ class WebSocketPort:
         if self._end is not None:
             await self._close(self._end)
         return None
+
+    async def _send_queued(self) -> None:
+        while (frame := await self._outbox.get()) is not None:
+            self._traffic.sent(len(frame))
+            await self._websocket.send_text(frame)
 
     async def _close(self, end: EndCall) -> None:
         """Say why we close, if that side still listens; one that does not read is not waited for."""

@@ -22,6 +22,10 @@ _COMMANDS = {
 }
 
 
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+"""Our matrices are small: a pool of threads for them only burns processor time. Read when numpy is loaded."""
+
+
 class Command(Protocol):
     """What a subcommand's module holds."""
 
@@ -33,6 +37,8 @@ class Command(Protocol):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand; the exit status: 0 fine, 1 failed, 2 wrong usage or configuration, 130 interrupted."""
     argv = sys.argv[1:] if argv is None else argv
+    for name in _THREADS:
+        os.environ.setdefault(name, "1")
     chosen = next((word for word in argv if word in _COMMANDS), None)
     command = cast("Command", importlib.import_module(_COMMANDS[chosen][0])) if chosen else None
     arguments = _parser(chosen, command).parse_args(argv)

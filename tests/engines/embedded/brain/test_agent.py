@@ -199,8 +199,8 @@ def test_dialogues(name: str, lexical: Brain) -> None:
 def test_it_says_that_it_does_not_know_and_how_to_connect_a_model(lexical: Brain) -> None:
     talk = Conversation(lexical)
     first, second = talk.say("Who was Napoleon?"), talk.say("Why is the sky blue?")
-    assert "LLM upstream" in first
-    assert "LLM upstream" not in second
+    assert "connect a real model" in first
+    assert "connect a real model" not in second
 
 
 @pytest.mark.parametrize("asked", ["Tell me a story", "Tell me about yourself", "Count to fifty", "Recite a poem"])
@@ -331,3 +331,12 @@ def test_a_missing_result_is_waited_for(lexical: Brain) -> None:
 def test_small_things_call_no_function(text: str, lexical: Brain) -> None:
     steps = lexical.reply(BrainAsk((Turn("user", text),), "", TOOLS, "auto", NOW, ""))
     assert not any(isinstance(step, Call) for step in steps)
+
+
+def test_a_greeting_before_a_question_is_not_in_its_way(lexical: Brain) -> None:
+    assert Conversation(lexical).say("Hello there, what is 7 times 8?") == "Seven times eight is fifty-six."
+
+
+def test_something_told_and_something_asked_in_one_breath_both_get_their_answer(lexical: Brain) -> None:
+    answer = Conversation(lexical).say("Hi, I'm Anna. What is two plus two?")
+    assert answer == "Nice to meet you, Anna. Two plus two is four."

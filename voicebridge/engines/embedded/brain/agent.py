@@ -214,7 +214,7 @@ class Brain:
         planned = self._planned(scene, text)
         if planned is not None:
             return planned
-        answer = _own_answer(scene, text)
+        answer = _told_and_asked(scene, text) or _own_answer(scene, text)
         return answer if answer is not None else self._last_resort(scene, text)
 
     def _asks_again(self, scene: _Scene, text: str) -> bool:
@@ -369,6 +369,16 @@ def _told(scene: _Scene, text: str) -> str | None:
     if not fresh and _asked_name(scene) and (named := _bare_name(text)):
         return f"Nice to meet you, {named}."
     return acknowledge(fresh, len(scene.heard)) if fresh else None
+
+
+def _told_and_asked(scene: _Scene, text: str) -> str | None:
+    """Something told and something asked in one breath: "I'm Anna. What's your name?" """
+    *told, asked = re.split(r"(?<=[.!?])\s+", text)
+    answer = _own_answer(scene, asked) if told and is_question(asked) else None
+    if answer is None:
+        return None
+    heard = _told(scene, " ".join(told))
+    return f"{heard} {answer}" if heard else answer
 
 
 def _asked_name(scene: _Scene) -> bool:

@@ -68,7 +68,7 @@ ABOUT_SELF = (
     "for what they need, I ask when something is missing, and I read you the result. "
     "I can also tell a joke or a story, and you can interrupt me at any time, just like now. "
     "When I do not know something, I say so. And if you want a real conversation about the "
-    "world, set an LLM upstream in voicebridge's configuration, and a larger model will answer "
+    "world, connect a real model as voicebridge's README says, and a larger one will answer "
     "in my place."
 )
 CAN_DO = (
@@ -76,4 +76,4 @@ CAN_DO = (
     "remember what you tell me during our conversation, "
     "I can call the functions that your application offers, and I can tell a story."
 )
-UPSTREAM = "For a real model, set an LLM upstream in voicebridge's configuration."
+UPSTREAM = "How to connect a real model is in voicebridge's README."

@@ -64,7 +64,7 @@ def plain(text: str) -> str:
 
 
 _LEAD = re.compile(
-    r"^(?:(?:hello|hi|hey|good (?:morning|afternoon|evening|day)"
+    r"^(?:(?:(?:hello|hi|hey)(?: there| again| everyone| everybody)?|good (?:morning|afternoon|evening|day)"
     r"|okay|alright|all right|well|um+|uh+|er+|ah|oh|so|now|please|sorry"
     r"|excuse me|great|good|cool|nice"
     r"|thanks|thank you|yes|yeah|sure|listen|actually|then|but"

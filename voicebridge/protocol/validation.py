@@ -215,11 +215,11 @@ _RANGE_WORDS = {
     "less_than_equal": ("above_max_value", "le", "<="),
     "less_than": ("above_max_value", "lt", "<"),
 }
-_LENGTH_CODES = {
-    "string_too_long": "string_above_max_length",
-    "string_too_short": "string_below_min_length",
-    "too_long": "array_above_max_length",
-    "too_short": "array_below_min_length",
+_LENGTHS = {
+    "string_too_long": ("string_above_max_length", "at most", "max_length", "characters"),
+    "string_too_short": ("string_below_min_length", "at least", "min_length", "characters"),
+    "too_long": ("array_above_max_length", "at most", "max_length", "elements"),
+    "too_short": ("array_below_min_length", "at least", "min_length", "elements"),
 }
 
 
@@ -231,8 +231,10 @@ def _code(kind: str, value: Any, context: Mapping[str, Any]) -> str:
     if kind in _RANGE_WORDS:
         code, bound, _ = _RANGE_WORDS[kind]
         return f"{'integer' if isinstance(context[bound], int) else 'decimal'}_{code}"
-    if kind in _LENGTH_CODES:
-        return _LENGTH_CODES[kind]
+    if kind == "too_long" and isinstance(value, dict):
+        return "object_above_max_properties"
+    if kind in _LENGTHS:
+        return _LENGTHS[kind][0]
     if kind in ("literal_error", "enum") and isinstance(value, str):
         return "invalid_value"
     if kind.endswith(("_type", "_parsing", "_from_float")) or kind == "literal_error":
@@ -257,6 +259,9 @@ def _message(code: str, kind: str, param: str, detail: ErrorDetails, value: Any)
             words, bound, sign = _RANGE_WORDS[kind]
             said = words.replace("_", " ").replace("min", "minimum").replace("max", "maximum")
             return f"Invalid '{param}': {said}. Expected a value {sign} {context.get(bound)}, but got {value} instead."
+        case _ if kind in _LENGTHS:
+            _, words, bound, things = _LENGTHS[kind]
+            return f"Invalid '{param}': expected {words} {context.get(bound)} {things}."
         case _:
             return f"Invalid '{param}': {detail['msg']}."
 
@@ -277,7 +282,7 @@ def _unknown_message(param: str) -> str:
     if param in _MISPLACED:
         return f"Unknown parameter: '{param}'. {_MISPLACED[param]}"
     if param in _BESIDE_SESSION:
-        return f"Unknown parameter: '{param}'. Settings go inside 'session'."
+        return f"Unknown parameter: '{param}'. It goes inside 'session', or 'response'."
     return f"Unknown parameter: '{param}'."
 
 

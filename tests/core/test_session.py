@@ -229,6 +229,20 @@ def test_s6_speech_stops_the_answer_under_way() -> None:
     assert s.pause() == "speech_stopped committed item.added item.done response.created"
 
 
+@pytest.mark.parametrize("stop", ["speech", "cancel", "truncate"])
+def test_a_resampler_s_last_samples_are_not_heard_after_the_cut(stop: str) -> None:
+    s = Scenario(audio={"output": {"format": {"type": "audio/pcmu"}}})
+    s.turn()
+    s.make(speech("One", 205))
+    if stop == "truncate":
+        item_id = s.last("item.added")["item"]["id"]
+        s.send({"type": "conversation.item.truncate", "item_id": item_id, "content_index": 0, "audio_end_ms": 9})
+    before = len(s.all("audio.delta"))
+    told = s.speak() if stop == "speech" else s.send({"type": "response.cancel"})
+    assert told.endswith(f"{CLOSE_AUDIO} {DONE}")
+    assert len(s.all("audio.delta")) == before
+
+
 def test_s6_before_the_first_delta_there_is_nothing_to_close_but_the_response() -> None:
     s = Scenario()
     s.turn()

@@ -83,7 +83,8 @@ class Emit:
 class Speech:
     """A piece of spoken answer: `response.output_audio.delta` on a WebSocket, sound elsewhere.
 
-    `last` comes once for every part, with no samples: the encoder may have some left.
+    `last` comes once for every part, with no samples: the encoder may have some left. Where the part was `cut` nobody
+    wants to hear those.
     """
 
     event_id: str
@@ -94,6 +95,7 @@ class Speech:
     samples: Samples
     audio_format: AudioFormat
     last: bool = False
+    cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)

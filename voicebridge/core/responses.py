@@ -157,7 +157,7 @@ class ResponseInProgress:
     def _close(self, status: str, details: StatusDetails) -> list[Output]:
         if self.closed:
             return []
-        outputs = self._close_item("completed" if status == "completed" else "incomplete")
+        outputs = self._close_item("completed" if status == "completed" else "incomplete", cut=status == "cancelled")
         self._making = moved(MAKING_MOVES, self._making, MakingInput.CLOSE)
         self._response = self._response.model_copy(
             update={
@@ -225,21 +225,21 @@ class ResponseInProgress:
         streamed = AudioPart(transcript="") if spoken else TextPart(text="")
         return [Emit(ContentPartAdded(event_id=self._event_id(), **self._part_place(), part=streamed))]
 
-    def _close_part(self) -> list[Output]:
+    def _close_part(self, *, cut: bool = False) -> list[Output]:
         if self._making is Making.SPEAKING:
-            return self._close_spoken()
+            return self._close_spoken(cut=cut)
         if self._making is Making.WRITING:
             return self._close_written()
         return []
 
-    def _close_spoken(self) -> list[Output]:
+    def _close_spoken(self, *, cut: bool) -> list[Output]:
         entry, index = self._open_part()
         spoken = entry.spoken[index]
         said = spoken.text
         part = OutputAudioPart() if spoken.truncated else OutputAudioPart(transcript=said)
         self._finish_part(part)
         return [
-            self._speech(EMPTY, last=True),
+            self._speech(EMPTY, last=True, cut=cut or spoken.truncated),
             Emit(OutputAudioDone(event_id=self._event_id(), **self._part_place())),
             Emit(OutputAudioTranscriptDone(event_id=self._event_id(), **self._part_place(), transcript=said)),
             Emit(ContentPartDone(event_id=self._event_id(), **self._part_place(), part=AudioPart(transcript=said))),
@@ -258,13 +258,14 @@ class ResponseInProgress:
         assert isinstance(entry.item, MessageItem)  # noqa: S101 - parts belong to messages
         entry.item = entry.item.model_copy(update={"content": (*entry.item.content[:-1], part)})
 
-    def _speech(self, samples: Samples, *, last: bool = False) -> Speech:
+    def _speech(self, samples: Samples, *, last: bool = False, cut: bool = False) -> Speech:
         return Speech(
             event_id=self._event_id(),
             **self._part_place(),
             samples=samples,
             audio_format=self._format,
             last=last,
+            cut=cut,
         )
 
     # --- function calls ---
@@ -327,10 +328,10 @@ class ResponseInProgress:
         )
         return [Emit(event), *self._shelf.added(self._entry)]
 
-    def _close_item(self, status: ItemStatus) -> list[Output]:
+    def _close_item(self, status: ItemStatus, *, cut: bool = False) -> list[Output]:
         if self._entry is None:
             return []
-        outputs = self._close_call() if self._making is Making.CALLING else self._close_part()
+        outputs = self._close_call() if self._making is Making.CALLING else self._close_part(cut=cut)
         item = self._entry.item.model_copy(update={"status": status})
         self._entry.item = item
         outputs += self._shelf.done(item)

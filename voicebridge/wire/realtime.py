@@ -160,7 +160,7 @@ class RealtimeCodec:
         if encoder is None:
             encoder = self._encoders[part] = Encoder(audio_encoding(speech.audio_format))
         if speech.last:
-            data = encoder.finish()
+            data = b"" if speech.cut else encoder.finish()
             del self._encoders[part]
         else:
             data = encoder.push(speech.samples)

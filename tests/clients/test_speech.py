@@ -171,7 +171,7 @@ def word_error_rate(heard: dict[str, str]) -> float:
 
 
 async def test_talking_over_a_long_answer_silences_it(client: AsyncOpenAI, dialect: Dialect) -> None:
-    tale = " ".join(f"And then, on day {day}, the fox went over the hill to see the sea." for day in range(1, 200))
+    tale = " ".join(f"And then, on day {day}, the fox went over the hill to see the sea," for day in range(1, 200))
     speech = recording(HELLO, 24_000).tobytes()
 
     async def interrupt(talk: Conversation) -> None:
@@ -181,7 +181,7 @@ async def test_talking_over_a_long_answer_silences_it(client: AsyncOpenAI, diale
         await talk.hears_bytes(silence(1.0, "pcm"))
 
     async with talking(client, dialect) as talk:
-        await talk.sdk.session.update(session=update(dialect, "pcm", instructions=f"Answer with exactly: {tale}"))
+        await talk.sdk.session.update(session=update(dialect, "pcm", instructions=f'Answer with exactly: "{tale}"'))
         await talk.until("session.updated")
         await talk.says("Tell me a long story")
         await talk.sdk.response.create()

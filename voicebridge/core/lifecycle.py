@@ -1,4 +1,4 @@
-"""The legal moves, as tables: turns of the speaker, responses of the assistant, items of the conversation.
+"""The legal moves, as tables: turns of the speaker, responses of the assistant.
 
 The machines in `turns` and `responses` look their moves up here; the tests try every cell, and `diagram()` draws the
 tables for docs/architecture.md.

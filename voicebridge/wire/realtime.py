@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from voicebridge.audio.codec import Encoder
+from voicebridge.audio.samples import samples_to_seconds
 from voicebridge.core.encodings import audio_encoding
 from voicebridge.core.io import AudioAppended, ClientFault, Emit, FromClient, Input, Output, Retrieved, Speech
 from voicebridge.errors import ClientError, InvalidEvent, MalformedEvent
@@ -176,13 +177,15 @@ class RealtimeCodec:
     def _encode_retrieved(self, retrieved: Retrieved) -> str | None:
         body = ItemRetrieved(event_id=retrieved.event_id, item=retrieved.item).model_dump(mode="json")
         left = MAX_RETRIEVED - len(_dumps(body).encode())
+        encoding = audio_encoding(retrieved.audio_format)
         for index, samples in retrieved.audio.items():
-            encoder = Encoder(audio_encoding(retrieved.audio_format))
+            if samples_to_seconds(len(samples)) * encoding.bytes_per_second * 4 / 3 > left:
+                continue
+            encoder = Encoder(encoding)
             data = encoder.push(samples) + encoder.finish()
             text = base64.b64encode(data).decode("ascii")
-            if len(text) <= left:
-                left -= len(text)
-                body["item"]["content"][index]["audio"] = text
+            left -= len(text)
+            body["item"]["content"][index]["audio"] = text
         down = downgraded(body, self._dialect)
         return None if down is None else _dumps(down)
 

@@ -187,10 +187,14 @@ def test_what_is_required_is_missed_and_the_rest_is_not(dialect: Dialect, event:
         assert isinstance(decode(dialect, example), (FromClient, AudioAppended)), field.path
 
 
-@pytest.mark.parametrize(("dialect", "event", "field"), [case for case in CASES if case.values[2].nullable])
-def test_null_is_taken_where_the_catalogue_has_it(dialect: Dialect, event: Event, field: Field) -> None:
+@pytest.mark.parametrize(("dialect", "event", "field"), CASES)
+def test_null_is_taken_for_absence_or_refused_by_name(dialect: Dialect, event: Event, field: Field) -> None:
     example = placed(example_with(dialect, event, field), field.path, None)
-    assert isinstance(decode(dialect, example), FromClient)
+    result = decode(dialect, example)
+    if isinstance(result, ClientFault):
+        assert not field.nullable
+        assert result.error.code in ("invalid_type", "missing_required_parameter")
+        assert result.error.param == dotted(field.path)
 
 
 def _limits(event: Event, field: Field) -> tuple[float, float, str, str] | None:

@@ -25,7 +25,7 @@ def _of_beta(value: Any, info: ValidationInfo) -> Any:
     raise PydanticCustomError("extra_forbidden", "GA has no such member")
 
 
-BetaTemperature: TypeAlias = Annotated[float | None, BeforeValidator(_of_beta), Field(ge=0.0, le=2.0)]
+BetaTemperature: TypeAlias = Annotated[Annotated[float, Field(ge=0.0, le=2.0)] | None, BeforeValidator(_of_beta)]
 """Only beta has it; a GA client that sends it is told so."""
 
 

@@ -78,6 +78,7 @@ class Conversation:
         self._max_items = max_items
         self._max_kept = max_kept
         self._kept = 0
+        self._audible: dict[str, None] = {}  # items with sound, in the order it came: what to forget first
 
     def __contains__(self, item_id: str) -> bool:
         return item_id in self._entries
@@ -123,7 +124,7 @@ class Conversation:
         position = self._position_after(previous_item_id)
         self._order.insert(position, item_id)
         self._entries[item_id] = entry
-        self._keep(sum(len(part.samples) for part in entry.heard.values()))
+        self._keep(item_id, sum(len(part.samples) for part in entry.heard.values()))
         return self._order[position - 1] if position else None
 
     def check_room(self) -> None:
@@ -150,26 +151,26 @@ class Conversation:
     def delete(self, item_id: str) -> None:
         entry = self._entries.pop(item_id)
         self._order.remove(item_id)
-        self._kept -= sum(len(part.samples) for part in entry.heard.values())
-        self._kept -= sum(part.forget_audio() for part in entry.spoken.values())
+        self._audible.pop(item_id, None)
+        self._kept -= _forget_audio(entry)
 
-    def keep_spoken(self, samples: int) -> None:
-        """So much speech was added to a part of an entry."""
-        self._keep(samples)
+    def keep_spoken(self, item_id: str, samples: int) -> None:
+        """So much speech was added to a part of the item."""
+        self._keep(item_id, samples)
 
     def truncate_spoken(self, spoken: SpokenPart, at: int) -> None:
         """Of a part of an entry only the first `at` samples were heard."""
         self._kept -= spoken.truncate(at)
 
-    def _keep(self, samples: int) -> None:
-        """Count kept audio; over the limit the oldest goes, its words stay."""
-        self._kept += samples
-        if self._kept <= self._max_kept:
-            return
-        for item_id in self._order[:-1]:
-            self._kept -= _forget_audio(self._entries[item_id])
-            if self._kept <= self._max_kept:
-                return
+    def _keep(self, item_id: str, samples: int) -> None:
+        """Count kept audio; over the limit the oldest goes, its words stay. The newest always stays."""
+        if samples:
+            self._kept += samples
+            self._audible[item_id] = None
+        while self._kept > self._max_kept and len(self._audible) > 1:
+            oldest = next(iter(self._audible))
+            del self._audible[oldest]
+            self._kept -= _forget_audio(self._entries[oldest])
 
     def transcribed(self, item_id: str, transcript: str) -> None:
         """The words of a user's speech became known. An item that is gone or has no speech is left alone."""

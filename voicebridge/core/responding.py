@@ -53,8 +53,8 @@ class ConversationShelf:
         predecessor = self._conversation.predecessor(item.id)
         return [Emit(ItemDone(event_id=self._ids.new("event"), previous_item_id=predecessor, item=item))]
 
-    def spoke(self, samples: int) -> None:
-        self._conversation.keep_spoken(samples)
+    def spoke(self, item_id: str, samples: int) -> None:
+        self._conversation.keep_spoken(item_id, samples)
 
 
 class NoShelf:
@@ -66,7 +66,7 @@ class NoShelf:
     def done(self, item: Item) -> list[Output]:  # noqa: ARG002
         return []
 
-    def spoke(self, samples: int) -> None:
+    def spoke(self, item_id: str, samples: int) -> None:
         """Nothing is kept."""
 
 

@@ -79,7 +79,7 @@ class Shelf(Protocol):
 
     def done(self, item: Item) -> list[Output]: ...
 
-    def spoke(self, samples: int) -> None: ...
+    def spoke(self, item_id: str, samples: int) -> None: ...
 
 
 class ResponseInProgress:
@@ -181,7 +181,7 @@ class ResponseInProgress:
         wanted = len(text), len(samples)
         text, samples = self._budget.speak(text, samples)
         spoken.add(text, samples)
-        self._shelf.spoke(len(samples))
+        self._shelf.spoke(entry.item.id, len(samples))
         if text:
             delta = OutputAudioTranscriptDelta(event_id=self._event_id(), **self._part_place(), delta=text)
             outputs.append(Emit(delta))

@@ -7,6 +7,10 @@ import numpy as np
 from voicebridge.audio.samples import EMPTY, Samples
 
 
+_THAI = "\u0e00"
+"""From here on there are scripts that do not part their words by blanks."""
+
+
 class SpokenPart:
     """Grows while a response speaks; cut once, where a truncation says the listener stopped hearing."""
 
@@ -14,6 +18,7 @@ class SpokenPart:
         self._chunks: list[Samples] = []
         self._script: list[tuple[int, str]] = []
         self._length = 0
+        self._text: str | None = ""
         self.truncated = False
 
     @property
@@ -24,7 +29,9 @@ class SpokenPart:
     @property
     def text(self) -> str:
         """The words of all that is left; words partly cut off are gone."""
-        return "".join(text for _, text in self._script)
+        if self._text is None:
+            self._text = "".join(text for _, text in self._script)
+        return self._text
 
     def add(self, text: str, samples: Samples) -> None:
         """Text and the samples that say it. After a truncation nothing is added: it would not be heard."""
@@ -34,6 +41,7 @@ class SpokenPart:
             self._chunks.append(samples)
             self._length += len(samples)
         self._script.append((self._length, text))
+        self._text = None
 
     def truncate(self, at: int) -> int:
         """Keep the first `at` samples and the words that end within them, by share of their piece's length.
@@ -42,6 +50,7 @@ class SpokenPart:
         """
         self.truncated = True
         self._script = _heard_script(self._script, at)
+        self._text = None
         self._length = min(self._length, at)
         before = self.samples()
         self._chunks = [before[:at].copy()]  # a view would hold on to the rest
@@ -74,6 +83,6 @@ def _heard_script(script: list[tuple[int, str]], at: int) -> list[tuple[int, str
 def leading_words(text: str, share: float) -> str:
     """The whole words within the first `share` (0 to 1) of the text; scripts without blanks are cut by character."""
     cut = int(len(text) * share)
-    if cut >= len(text) or " " not in text.strip():
+    if cut >= len(text) or any(character.isalpha() and character >= _THAI for character in text):
         return text[:cut]
-    return text[: text.rfind(" ", 0, cut + 1)] if " " in text[: cut + 1] else ""
+    return text[: max(0, text.rfind(" ", 0, cut + 1))]

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from voicebridge.cli import listening
 from voicebridge.config import EngineSettings, LimitsSettings, ServerSettings, SessionSettings, Settings
@@ -67,7 +66,7 @@ def serving(
     *,
     limits: LimitsSettings | None = None,
     session: SessionSettings | None = None,
-    **server: Any,
+    server: ServerSettings | None = None,
 ) -> Iterator[RunningServer]:
     """Serve on free ports, plain and TLS, until the block ends; the engine is ready inside."""
     certificate = tls.ensure_certificate(certificates, tls.own_names(), datetime.now(UTC))
@@ -75,8 +74,8 @@ def serving(
         engine=EngineSettings.model_validate({"kind": kind}),
         limits=limits or LimitsSettings(),
         session=session or SessionSettings(),
-        server=ServerSettings(
-            port=0, tls_certificate=certificate.certificate, tls_key=certificate.key, drain_s=0, **server
+        server=(server or ServerSettings()).model_copy(
+            update={"port": 0, "tls_certificate": certificate.certificate, "tls_key": certificate.key, "drain_s": 0}
         ),
     ).with_api_key(API_KEY)
     listeners = listening.bind(settings.server)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
 from unittest.mock import patch
 
 import numpy as np
@@ -50,10 +51,9 @@ def client_of(server: RunningServer, api_key: str | None = None) -> AsyncOpenAI:
 def slow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     sentence: tuple[SpeechDelta | Pause, ...] = (SpeechDelta(SENTENCE, hum(SENTENCE)), Pause(1.0))
     story = (*itertools.chain.from_iterable([sentence] * 20), EngineDone())
-    with (
-        patch("voicebridge.server.engines.ScriptedEngine", lambda: ScriptedEngine([story])),
-        serving(tmp_path_factory.mktemp("tls"), "scripted") as server,
-    ):
+    with ExitStack() as stack:
+        with patch("voicebridge.server.engines.ScriptedEngine", lambda: ScriptedEngine([story])):
+            server = stack.enter_context(serving(tmp_path_factory.mktemp("tls"), "scripted"))
         yield server
 
 

@@ -59,6 +59,7 @@ MODELS: dict[Dialect, dict[str, type[pydantic.BaseModel]]] = {
 UNDECLARED: dict[Dialect, dict[str, str]] = {
     "ga": {
         r"session\.(id|object|expires_at)": "sent by the service in every session object",
+        r"session\.tools\[\]\..+": "the client's own, echoed",
     },
     "beta": {
         r"session\.(object|expires_at|id|max_output_tokens)": "sent by the service in every session object",
@@ -119,8 +120,8 @@ class Recorder:
     def __init__(self, dialect: Dialect) -> None:
         self.dialect = dialect
         self.events: list[Event] = []
-        self.at_root: set[str] = set()
-        """Items that a test put at the front of a conversation that had others."""
+        self.may_insert_at_root = False
+        """Whether this client puts items at the front of a conversation that has others."""
         self._ids: set[str] = set()
         self._conversation: list[str] = []
         self._responses: dict[str, _Response] = {}
@@ -220,7 +221,7 @@ class Recorder:
         elif kind == "conversation.item.deleted":
             self._conversation.remove(event["item_id"])
         elif kind == "input_audio_buffer.committed":
-            self._predecessor(event["item_id"], event["previous_item_id"])
+            self._predecessor(event["previous_item_id"])
         elif kind.startswith("conversation.item.input_audio_transcription."):
             self._transcription(event)
 
@@ -234,12 +235,12 @@ class Recorder:
     def _insert(self, item_id: str, previous: str | None) -> None:
         if item_id in self._conversation:
             raise Breach(f"item {item_id} is added twice")
-        self._predecessor(item_id, previous)
+        self._predecessor(previous)
         self._conversation.insert(self._conversation.index(previous) + 1 if previous else 0, item_id)
 
-    def _predecessor(self, item_id: str, previous: str | None) -> None:
+    def _predecessor(self, previous: str | None) -> None:
         if previous is None:
-            if self._conversation and item_id not in self.at_root:
+            if self._conversation and not self.may_insert_at_root:
                 raise Breach(f"previous_item_id is null after {self._conversation}")
         elif previous not in self._conversation:
             raise Breach(f"previous_item_id {previous} was never added")
@@ -342,7 +343,7 @@ def _nulls(value: Any, path: str = "") -> Iterator[str]:
         yield path
     elif isinstance(value, dict):
         for name, member in value.items():
-            if name not in {"metadata", "parameters"}:  # the client's own
+            if name not in {"metadata", "tools"}:  # the client's own
                 yield from _nulls(member, f"{path}.{name}" if path else name)
             elif member is None:
                 yield f"{path}.{name}"

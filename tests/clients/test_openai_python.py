@@ -250,7 +250,7 @@ async def test_items_are_retrieved_and_deleted(client: AsyncOpenAI, dialect: Dia
 
 async def test_items_are_inserted_where_the_client_says(client: AsyncOpenAI, dialect: Dialect) -> None:
     async with talking(client, dialect) as talk:
-        talk.seen.at_root.add("first")
+        talk.seen.may_insert_at_root = True
         for item_id, previous in (("second", None), ("fourth", None), ("third", "second"), ("first", "root")):
             item: Any = {
                 "id": item_id,

@@ -52,9 +52,20 @@ from voicebridge.wire.realtime import RealtimeCodec
 Event = dict[str, Any]
 
 RATE_LIMITS = (RateLimit(name="tokens", limit=1000, remaining=999, reset_seconds=0.0),)
+RULES = ResponseRules(8, queue_second=False, rate_limits=RATE_LIMITS)
 WINDOW_MS = VAD_WINDOW * 1000 // INTERNAL_RATE_HZ
 START = 1_000.0
 """The clock when a scenario begins."""
+
+# sequences of events, in brief
+TURN = "speech_started speech_stopped committed item.added item.done"
+OPEN = "output_item.added item.added part.added"
+PIECE = "transcript.delta audio.delta"
+CLOSE_AUDIO = "audio.done transcript.done part.done item.done output_item.done"
+CLOSE_TEXT = "text.done part.done item.done output_item.done"
+DONE = "response.done rate_limits.updated"
+
+WEATHER = {"type": "function", "name": "weather", "description": "The weather", "parameters": {"type": "object"}}
 
 _SHORTER = (
     ("input_audio_buffer.", ""),
@@ -65,7 +76,7 @@ _SHORTER = (
     ("response.content_part", "part"),
     ("response.output_", ""),
 )
-"""`response.output_item.added` becomes `item.added` too; see `short`."""
+"""The first that fits is taken. `response.output_item` keeps its name: items of responses and conversations differ."""
 
 
 def short(name: str) -> str:
@@ -118,7 +129,7 @@ class Scenario:
         **settings: Any,
     ) -> None:
         defaults = defaults or SessionDefaults()
-        limits = limits or SessionLimits(responses=ResponseRules(8, queue_second=False, rate_limits=RATE_LIMITS))
+        limits = limits or SessionLimits(responses=RULES)
         self.now = START
         self.kind = kind
         self.codec = RealtimeCodec(Dialect.GA)

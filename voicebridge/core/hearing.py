@@ -76,11 +76,6 @@ class Hearing:
         self._turn: TurnBegan | None = None
 
     @property
-    def position(self) -> int:
-        """How many samples were ever heard."""
-        return self._buffer.end
-
-    @property
     def speaking(self) -> bool:
         return self._turn is not None
 

@@ -155,8 +155,6 @@ class ResponseInProgress:
         return self._close("failed", StatusDetails(type="failed", error=error))
 
     def _close(self, status: str, details: StatusDetails) -> list[Output]:
-        if self.closed:
-            return []
         outputs = self._close_item("completed" if status == "completed" else "incomplete", cut=status == "cancelled")
         self._making = moved(MAKING_MOVES, self._making, MakingInput.CLOSE)
         self._response = self._response.model_copy(

@@ -69,5 +69,5 @@ async def one_turn(session: RealtimeSession) -> int:
 
 def messages(session: RealtimeSession) -> list[Any]:
     """What both have said so far, as the package has put it together."""
-    history = [item for item in session._history if item.type == "message"]  # type: ignore[attr-defined]
+    history = [item for item in session._history if item.type == "message"]
     return [item for item in history if item.content and getattr(item.content[0], "transcript", None) != ""]

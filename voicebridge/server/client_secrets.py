@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from voicebridge.config import TokensSettings
-from voicebridge.errors import Forbidden, InvalidEvent
+from voicebridge.errors import InvalidEvent
 from voicebridge.protocol.client_events import parse_session
 from voicebridge.protocol.dialect import (
     downgraded_session,
@@ -111,7 +111,7 @@ class ClientSecrets:
 
     async def _beta(self, request: Request, kind: Kind) -> Response:
         if not self.beta_enabled:
-            raise Forbidden(
+            raise InvalidEvent(
                 "The beta interface is switched off on this server (server.beta_enabled). "
                 "Use POST /v1/realtime/client_secrets.",
                 code="beta_api_shape_disabled",

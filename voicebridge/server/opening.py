@@ -72,7 +72,8 @@ def session_of(
     elif not transcribing and model is None:
         raise InvalidEvent("You must provide a model parameter: ?model=NAME.", code="missing_model", param="model")
     if not transcribing and rules.allowed_models and model not in rules.allowed_models:
-        raise _invalid_model(f"Model '{model}' is not served here. Try one of: {', '.join(rules.allowed_models)}.")
+        served = ", ".join(rules.allowed_models)
+        raise _invalid_model(f"Model '{str(model)[:100]}' is not served here. Try one of: {served}.")
     fresh = new_session(
         "transcription" if transcribing else "realtime",
         rules.defaults,

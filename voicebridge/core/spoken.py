@@ -6,7 +6,6 @@ import numpy as np
 
 from voicebridge.audio.samples import EMPTY, Samples
 
-
 _THAI = "\u0e00"
 """From here on there are scripts that do not part their words by blanks."""
 

@@ -372,7 +372,7 @@ def _told(scene: _Scene, text: str) -> str | None:
 
 
 def _told_and_asked(scene: _Scene, text: str) -> str | None:
-    """Something told and something asked in one breath: "I'm Anna. What's your name?" """
+    """Something told and something asked in one breath, as in "I'm Anna. What's your name?"."""
     *told, asked = re.split(r"(?<=[.!?])\s+", text)
     answer = _own_answer(scene, asked) if told and is_question(asked) else None
     if answer is None:

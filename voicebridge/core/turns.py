@@ -6,7 +6,6 @@ window grid is the listener's, `VAD_WINDOW` samples, aligned to position 0.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -14,18 +13,15 @@ from typing import TypeAlias
 from voicebridge.audio.samples import ms_to_samples
 from voicebridge.audio.vad import VAD_WINDOW
 from voicebridge.core.lifecycle import TURN_MOVES, Turn, TurnInput, moved
+from voicebridge.core.onset import Onset
 from voicebridge.protocol.session_config import SemanticVad, ServerVad, TurnDetection
-
-CONFIRM_WINDOWS = 2
-CONFIRM_WITHIN = 3
-"""Speech begins with this many voiced windows within so many: a keyboard's click is shorter."""
 
 RELEASE_MARGIN = 0.15
 """Speech goes on while the probability is above the threshold less this (but never below 0.05)."""
 
-ONSET_LEAD = 0
-END_LAG = 0
-"""How much earlier than its windows say speech begins and ends, in samples: the detector's own inertia."""
+ONSET_LEAD = ms_to_samples(24)
+END_LAG = ms_to_samples(48)
+"""How much earlier than its windows say speech begins and ends: the detector's own inertia (docs/audio.md)."""
 
 FIRST_JUDGEMENT = ms_to_samples(200)
 NEXT_JUDGEMENT = ms_to_samples(400)
@@ -76,7 +72,7 @@ class TurnDetector:
         self._semantic = semantic
         self._window_start = first_window
         self._state = Turn.QUIET
-        self._recent: deque[bool] = deque(maxlen=CONFIRM_WITHIN)
+        self._onset = Onset(self._threshold, self._release)
         self._speech_end = 0
         self._judge_at = 0
         self._tickets = tickets
@@ -111,17 +107,14 @@ class TurnDetector:
         """Forget an open turn; no edge follows."""
         self._move(TurnInput.RESET)
         self._ticket = next(self._tickets)
-        self._recent.clear()
+        self._onset.reset()
 
     def _listen_for_beginning(self, probability: float, start: int) -> Edge | None:
-        self._recent.append(probability >= self._threshold)
-        if not self._recent[-1] or sum(self._recent) < CONFIRM_WINDOWS:
+        onset = self._onset.hear(probability, start)
+        if onset is None:
             return None
-        voiced_for = len(self._recent) - self._recent.index(True)
-        onset = start - (voiced_for - 1) * VAD_WINDOW
         self._move(TurnInput.BEGUN)
         self._speech_end = start + VAD_WINDOW
-        self._recent.clear()
         return Began(max(0, onset - ONSET_LEAD))
 
     def _listen_for_end(self, probability: float, end: int) -> Edge | None:

@@ -119,7 +119,9 @@ async def main() -> None:
     print(f"{'':58} {'p50 ms':>8} {'max ms':>8}   aim")
     async with running_server() as server:
         line("engines alone: recognise + first audio", [budget], "")
-        line("speech_stopped to first audio delta", await first_audio(server, speech), f"<= {budget * 1000 + 30:.0f} ms")
+        line(
+            "speech_stopped to first audio delta", await first_audio(server, speech), f"<= {budget * 1000 + 30:.0f} ms"
+        )
     scripted = {"VOICEBRIDGE_LIMITS__MAX_SESSIONS": "1000"}
     async with running_server("scripted", **scripted) as server:
         print(f"{'idle session, kB':58} {await idle_weight(server):8.0f} {'':8}   <= 300 kB")

@@ -81,8 +81,10 @@ async def main(sessions: int, minutes: float) -> int:
         load = (server.cpu_s() - cpu) / took
         after = await measured(server)
         drops = await server.metric("voicebridge_drops_total")
-    print(f"{sessions} callers, {took / 60:.1f} min: {tally.calls} calls, {tally.turns} turns, "
-          f"{tally.answered} answered, {tally.cancelled} interrupted, {len(tally.failed)} failed, {drops:.0f} drops")
+    print(
+        f"{sessions} callers, {took / 60:.1f} min: {tally.calls} calls, {tally.turns} turns, "
+        f"{tally.answered} answered, {tally.cancelled} interrupted, {len(tally.failed)} failed, {drops:.0f} drops"
+    )
     print(f"server process: {load:.2f} cores")
     print(f"{'':10} {'before':>10} {'after':>10}")
     for name, was, now_is in zip(("RSS kB", "tasks", "files"), before, after, strict=True):

@@ -91,7 +91,7 @@ def test_a_full_conversation_has_no_room_until_something_is_deleted() -> None:
 
 def test_an_unknown_item_is_an_error_that_names_where_it_was_named() -> None:
     with pytest.raises(InvalidEvent) as error:
-        conversation().find("x", "response.input[2].id")
+        conversation().find("x", param="response.input[2].id")
     assert (error.value.code, error.value.param) == ("item_not_found", "response.input[2].id")
 
 

@@ -62,7 +62,7 @@ def test_what_cannot_be_created_is_an_error(members: dict[str, object], code: st
 def test_an_unknown_item_is_an_error(name: str) -> None:
     s = Scenario()
     assert s.send({"type": f"conversation.item.{name}", "item_id": "x", "event_id": "e"}) == "error"
-    assert (s.error["code"], s.error["param"], s.error["event_id"]) == ("item_not_found", "item_id", "e")
+    assert (s.error["code"], s.error["param"], s.error["event_id"]) == (f"item_{name}_invalid_item_id", "item_id", "e")
 
 
 def test_a_deleted_item_is_gone_from_the_context() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voicebridge.errors import MalformedEvent
-from voicebridge.protocol.json_text import MAX_DEPTH, check_depth, check_writable, json_object
+from voicebridge.protocol.json_text import MAX_DEPTH, check_depth, json_object
 
 WRITABLE = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -20,7 +20,6 @@ WRITABLE = st.recursive(
 @given(st.dictionaries(st.text(), WRITABLE), st.booleans())
 def test_every_object_that_json_can_write_is_read(value: dict[str, Any], ascii_only: bool) -> None:
     assert json_object(json.dumps(value, ensure_ascii=ascii_only)) == value
-    check_writable(value)
 
 
 @pytest.mark.parametrize(
@@ -30,12 +29,6 @@ def test_other_text_is_refused(text: str) -> None:
     with pytest.raises(MalformedEvent) as caught:
         json_object(text)
     assert caught.value.code == "invalid_json"
-
-
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), {"a": ["\ud800"]}, {"\udc00": 1}])
-def test_what_cannot_be_written_is_refused(value: Any) -> None:
-    with pytest.raises(MalformedEvent):
-        check_writable({"a": value})
 
 
 @pytest.mark.parametrize("wrap", [lambda inner: {"a": inner}, lambda inner: [1, inner]])

@@ -107,7 +107,7 @@ def _context(
     entries = []
     for position, item in enumerate(params.input):
         if isinstance(item, ItemReferenceInput):
-            entries.append(conversation.find(item.id, f"response.input[{position}].id"))
+            entries.append(conversation.find(item.id, param=f"response.input[{position}].id"))
         else:
             entries.append(entry_from_input(item, ids, f"response.input[{position}]", sounds))
     contexts = (entry.context() for entry in entries)

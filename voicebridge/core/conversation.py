@@ -93,13 +93,13 @@ class Conversation:
     def entry(self, item_id: str) -> Entry | None:
         return self._entries.get(item_id)
 
-    def find(self, item_id: str, param: str = "item_id") -> Entry:
-        """The entry, or InvalidEvent `item_not_found`."""
+    def find(self, item_id: str, *, param: str = "item_id", code: str = "item_not_found") -> Entry:
+        """The entry, or InvalidEvent."""
         entry = self._entries.get(item_id)
         if entry is None:
             raise InvalidEvent(
                 f"Item with item_id '{item_id[:100]}' not found in the conversation.",
-                code="item_not_found",
+                code=code,
                 param=param,
             )
         return entry

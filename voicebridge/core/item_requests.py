@@ -43,7 +43,7 @@ class ItemRequests:
 
     def retrieve(self, event: ConversationItemRetrieve, heard: AudioFormat, spoken: AudioFormat) -> list[Output]:
         """The item, with the audio that is still kept, in the session's formats."""
-        entry = self._conversation.find(event.item_id)
+        entry = self._conversation.find(event.item_id, code="item_retrieve_invalid_item_id")
         audio: dict[int, Samples] = {index: part.samples for index, part in entry.heard.items()}
         audio |= {index: part.samples() for index, part in entry.spoken.items()}
         audio = {index: samples for index, samples in audio.items() if len(samples)}
@@ -51,13 +51,7 @@ class ItemRequests:
 
     def truncate(self, event: ConversationItemTruncate) -> list[Output]:
         """The client heard only so much. The words it sees go, those it heard stay for the model (choice 30)."""
-        entry = self._conversation.entry(event.item_id)
-        if entry is None:
-            raise InvalidEvent(
-                f"Item with item_id '{event.item_id[:100]}' not found in the conversation.",
-                code="item_truncate_invalid_item_id",
-                param="item_id",
-            )
+        entry = self._conversation.find(event.item_id, code="item_truncate_invalid_item_id")
         spoken = entry.spoken.get(event.content_index)
         if spoken is None or not isinstance(entry.item, MessageItem):
             raise InvalidEvent(
@@ -85,7 +79,7 @@ class ItemRequests:
         return [Emit(truncated)]
 
     def delete(self, event: ConversationItemDelete) -> list[Output]:
-        entry = self._conversation.find(event.item_id)
+        entry = self._conversation.find(event.item_id, code="item_delete_invalid_item_id")
         if entry.item.status == "in_progress":
             raise InvalidEvent(
                 "An item that is still being made cannot be deleted; cancel its response first.",

@@ -19,7 +19,7 @@ MAX_DEPTH = 100
 def json_object(text: str) -> dict[str, Any]:
     """The one JSON object in `text`. Raises MalformedEvent `invalid_json`. Depth is not looked at: `check_depth`."""
     try:
-        value = json.loads(text, parse_constant=_refused, parse_float=_finite)
+        value = _DECODER.decode(text)
         if not text.isascii() or "\\ud" in text or "\\uD" in text:
             _encoded(value)
     except (ValueError, RecursionError):
@@ -44,15 +44,6 @@ def check_depth(value: Any) -> None:
     raise MalformedEvent(f"The message is nested more than {MAX_DEPTH} levels deep.", code="invalid_json")
 
 
-def check_writable(value: Any) -> None:
-    """The same checks for JSON that somebody else has read."""
-    check_depth(value)
-    try:
-        _encoded(value)
-    except ValueError:
-        raise MalformedEvent("A number or a character of the message is not valid JSON.", code="invalid_json") from None
-
-
 def _encoded(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
 
@@ -66,3 +57,7 @@ def _finite(number: str) -> float:
     if not math.isfinite(value):
         raise ValueError(number)
     return value
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refused, parse_float=_finite)
+"""Made once: `json.loads` would make one for every message."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from voicebridge.core.io import EndCall
 from voicebridge.errors import CapacityReached
@@ -17,36 +19,44 @@ class Calls:
 
     def __init__(self, max_calls: int) -> None:
         self._max_calls = max_calls
+        self._places = 0
         self._calls: set[Call] = set()
         self._empty = asyncio.Event()
         self._empty.set()
         self.draining = False
 
     def __len__(self) -> int:
-        return len(self._calls)
+        """How many places are taken."""
+        return self._places
 
-    def admit(self) -> None:
-        """Raises CapacityReached when there is no place."""
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """Hold a place, from before the handshake to the end of the call. Raises CapacityReached when there is none."""
         if self.draining:
             raise CapacityReached("The server is shutting down. Try again in a moment.", code="server_shutting_down")
-        if len(self._calls) >= self._max_calls:
+        if self._places >= self._max_calls:
             raise CapacityReached(
                 f"The server has reached its limit of {self._max_calls} simultaneous sessions. Try again later.",
                 code="session_limit_reached",
             )
+        self._places += 1
+        self._empty.clear()
+        try:
+            yield
+        finally:
+            self._places -= 1
+            if not self._places:
+                self._empty.set()
 
     async def run(self, call: Call) -> EndCall:
-        """Run an admitted call to its end."""
+        """Run a call that has a place to its end."""
         self._calls.add(call)
-        self._empty.clear()
         if self.draining:
             call.drain()  # it was admitted before, and was shaking hands meanwhile
         try:
             return await call.run()
         finally:
             self._calls.discard(call)
-            if not self._calls:
-                self._empty.set()
 
     async def drain(self, grace_s: float) -> None:
         """Admit no more, and end each call once its answer is made; whoever is not done by then is cut off.

@@ -22,7 +22,6 @@ from voicebridge.protocol.dialect import (
     upgraded_transcription_session,
 )
 from voicebridge.protocol.ids import IdFactory
-from voicebridge.protocol.json_text import check_writable
 from voicebridge.protocol.model import ClientModel
 from voicebridge.protocol.session_config import RealtimeSession, Session, SessionDefaults, new_session, updated
 from voicebridge.protocol.session_input import RealtimeSessionPatch
@@ -86,7 +85,7 @@ class ClientSecrets:
     async def mint_ga(self, request: Request) -> Response:
         """H3."""
         issuer = self.authenticator.require_standard(request).fingerprint
-        body: GaRequest = validated(_GA, await self._body(request), "", self.strictness)
+        body: GaRequest = validated(_GA, await read_json(request, max_bytes=self.max_body_bytes), "", self.strictness)
         patch = {"type": "realtime"} if body.session is None else body.session
         session = self._session(patch)
         seconds = body.expires_after.seconds if body.expires_after else None
@@ -117,7 +116,7 @@ class ClientSecrets:
                 code="beta_api_shape_disabled",
             )
         issuer = self.authenticator.require_standard(request).fingerprint
-        body = await self._body(request)
+        body = await read_json(request, max_bytes=self.max_body_bytes)
         try:
             secret = {"client_secret": body["client_secret"]} if body.get("client_secret") is not None else {}
             wanted: BetaRequest = validated(_BETA, secret, "", self.strictness)
@@ -138,11 +137,6 @@ class ClientSecrets:
             issuer=issuer,
         )
         return JSONResponse(_beta_session(session) | {"client_secret": {"value": value, "expires_at": expires_at}})
-
-    async def _body(self, request: Request) -> dict[str, Any]:
-        body = await read_json(request, max_bytes=self.max_body_bytes)
-        check_writable(body)
-        return body
 
     def _session(self, patch: dict[str, Any], *, beta: bool = False) -> Session:
         """The session that the key will open; `expires_at` is 0 while none is open."""

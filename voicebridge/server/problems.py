@@ -6,7 +6,6 @@ to read them), and the net for unexpected exceptions innermost.
 
 from __future__ import annotations
 
-import json
 import logging
 import secrets
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +19,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from voicebridge.errors import MalformedEvent, TooLarge, VoicebridgeError
+from voicebridge.protocol.json_text import check_depth, json_object
 from voicebridge.server.cors import cors_middleware
 from voicebridge.telemetry.logs import request_id
 
@@ -100,19 +100,14 @@ async def read_json(request: Request, *, max_bytes: int) -> dict[str, Any]:
         if len(body) > max_bytes:
             raise TooLarge(f"The body of your request is longer than {max_bytes} bytes.", code="request_too_large")
     try:
-        value = json.loads(body or b"{}", parse_constant=_refuse_constant)
-    except (ValueError, RecursionError):
-        value = None
-    if not isinstance(value, dict):
+        value = json_object((body or b"{}").decode())
+        check_depth(value)
+    except (MalformedEvent, UnicodeDecodeError):
         raise MalformedEvent(
             "We could not parse the JSON body of your request. It must be one JSON object in UTF-8.",
             code="invalid_json",
-        )
+        ) from None
     return value
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(name)
 
 
 class RequestIds:

@@ -62,10 +62,10 @@ class RealtimeEndpoint:
         if "call_id" in websocket.query_params:
             await _deny_unknown_call(websocket)
             return
-        identity: Identity | None = None
         try:
             identity = self._identify(websocket)
-            await self._serve(websocket, identity)
+            with self.calls.place():
+                await self._serve(websocket, identity)
         except ClientError as error:
             await self._refuse(websocket, error)
 
@@ -77,7 +77,6 @@ class RealtimeEndpoint:
     async def _serve(self, websocket: WebSocket, identity: Identity) -> None:
         dialect = dialect_of(websocket, identity)
         session = session_of(websocket, identity, self.rules, self.ids, self.wall())
-        self.calls.admit()
         group = f"sessions:{identity.fingerprint}"
         lasts_s = self.rules.max_session_s + 60
         limit = self.settings.max_sessions_per_key

@@ -31,7 +31,7 @@ session.on('error', (error) => errors.push(String(error?.error?.message ?? error
 const finish = () => {
   console.log(JSON.stringify({ calls, errors, history: session.history, audio: answers }));
   session.close();
-  process.exit(0);
+  process.stdout.write('', () => process.exit(0));
 };
 session.transport.on('*', (event) => {
   if (event.type !== 'response.done') return;

@@ -48,4 +48,10 @@ rt.on('rate_limits.updated', () => {
     rt.send({ type: 'input_audio_buffer.append', audio: pcm.subarray(at, at + 4800).toString('base64') });
   }
 });
-closed((code) => process.exit(answers === 2 ? process.exitCode : `closed with ${code}` && 1));
+closed((code) => {
+  if (answers !== 2) {
+    console.error(`closed with ${code}`);
+    process.exitCode = 1;
+  }
+  process.stdout.write('', () => process.exit()); // what is written to a pipe is lost by an earlier exit
+});

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from recordings import HELLO, SPEECH, TRANSCRIPTS, recording
-from test_pool import pool
+from engines.embedded.recordings import HELLO, SPEECH, TRANSCRIPTS, recording
+from engines.embedded.test_pool import pool
 
 from voicebridge.audio.samples import samples_to_seconds
 from voicebridge.core.engine_io import (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from evaluation_set import TEXT, tool
+from engines.embedded.brain.evaluation_set import TEXT, tool
 
 VOLUME = tool(
     "set_volume", "Set the speaker volume", ["level"], level={"type": "integer", "minimum": 0, "maximum": 100}

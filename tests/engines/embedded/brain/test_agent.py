@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 import pytest
-from conversation import NOW, Conversation
-from evaluation_set import TOOLS
+from engines.embedded.brain.conversation import NOW, Conversation
+from engines.embedded.brain.evaluation_set import TOOLS
 
 from voicebridge.engines.embedded.brain.agent import Brain
 from voicebridge.engines.embedded.brain.types import BrainAsk, Call, Say, Turn

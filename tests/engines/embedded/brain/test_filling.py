@@ -4,8 +4,8 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from conversation import NOW
-from evaluation_set import (
+from engines.embedded.brain.conversation import NOW
+from engines.embedded.brain.evaluation_set import (
     ALARM,
     FLIGHTS,
     HEATING,

@@ -7,8 +7,8 @@ import string
 from typing import Any
 
 import pytest
-from conversation import NOW, Conversation
-from evaluation_set import NEGATIVE, POSITIVE, TOOLS
+from engines.embedded.brain.conversation import NOW, Conversation
+from engines.embedded.brain.evaluation_set import NEGATIVE, POSITIVE, TOOLS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

@@ -10,10 +10,10 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 from openai import AsyncOpenAI
-from serving import RunningServer, serving
 
 from clients.strict import Dialect
 from clients.talking import Int16
+from serving import RunningServer, serving
 from voicebridge.core.engine_io import EngineDone, SpeechDelta
 from voicebridge.engines.embedded.tts import HibariSynthesiser, PicoSynthesiser
 from voicebridge.engines.scripted import Pause, ScriptedEngine, hum

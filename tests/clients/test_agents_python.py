@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from serving import RunningServer
 
 from clients.talking import Int16
+from serving import RunningServer
 
 pytest.importorskip("agents", reason="OPENAI-AGENTS IS MISSING and is NOT tested: pip install openai-agents==0.24.0")
 from agents import function_tool

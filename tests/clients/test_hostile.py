@@ -18,9 +18,9 @@ from typing import Any
 
 import pytest
 import websockets
-from serving import RunningServer, serving
 
 from clients.strict import Event, Recorder
+from serving import RunningServer, serving
 from voicebridge.config import LimitsSettings, ServerSettings
 
 pytestmark = [pytest.mark.sdk, pytest.mark.timeout(120)]

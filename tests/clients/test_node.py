@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from serving import RunningServer
 
 from clients.strict import Dialect, Recorder
 from clients.talking import Int16
+from serving import RunningServer
 
 pytestmark = pytest.mark.node
 

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 import websockets
 from openai import AsyncAzureOpenAI, AsyncOpenAI, AuthenticationError, BadRequestError, OpenAI, PermissionDeniedError
-from serving import RunningServer
 from websockets.typing import Subprotocol
 
 from clients.conftest import client_of
 from clients.strict import Dialect
 from clients.talking import MODEL, Conversation, Int16, talking, talking_sync
+from serving import RunningServer
 
 pytestmark = pytest.mark.sdk
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from serving import RunningServer
 
 pytestmark = [pytest.mark.sdk, pytest.mark.models]

@@ -16,12 +16,12 @@ import jiwer
 import numpy as np
 import pytest
 from openai import AsyncOpenAI
-from serving import RunningServer
 from whisper_normalizer.english import EnglishTextNormalizer
 
 from clients.conftest import client_of
 from clients.strict import Dialect
 from clients.talking import CHUNK, Conversation, Int16, talking
+from serving import RunningServer
 from voicebridge.audio.codec import decode
 from voicebridge.audio.encoding import PCMU
 from voicebridge.audio.g711 import pcm16_to_ulaw

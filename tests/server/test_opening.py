@@ -12,11 +12,11 @@ from typing import Any
 
 import httpx
 import pytest
-from serving import API_KEY, RunningServer, serving
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
+from serving import API_KEY, RunningServer, serving
 from voicebridge.config import ServerSettings, SessionSettings, fingerprint, hash_key
 from voicebridge.server.tokens import TokenSigner, new_grant
 

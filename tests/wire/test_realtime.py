@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from protocol import client_examples, server_examples
 
+from protocol import client_examples, server_examples
 from voicebridge.audio.codec import Encoder
 from voicebridge.audio.encoding import PCMA, PCMU
 from voicebridge.core.engine_io import EngineDone, SpeechDelta

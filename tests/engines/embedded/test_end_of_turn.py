@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from engines.embedded.recordings import SPEECH, recording
 
+from engines.embedded.recordings import SPEECH, recording
 from voicebridge.engines.embedded.end_of_turn import EndOfTurn, last_window, log_mel
 
 WINDOW = 128_000

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+
 from engines.embedded.recordings import HELLO, SPEECH, TRANSCRIPTS, recording
 from engines.embedded.test_pool import pool
-
 from voicebridge.audio.samples import samples_to_seconds
 from voicebridge.core.engine_io import (
     Ask,

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from engines.embedded.recordings import HELLO, SPEECH, TRANSCRIPTS, recording
 
+from engines.embedded.recordings import HELLO, SPEECH, TRANSCRIPTS, recording
 from voicebridge.core.engine_io import TokenLogprob
 from voicebridge.engines.embedded.moonshine import MODEL_RATE_HZ
 from voicebridge.engines.embedded.stt import (

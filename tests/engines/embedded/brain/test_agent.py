@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
+
 from engines.embedded.brain.conversation import NOW, Conversation
 from engines.embedded.brain.evaluation_set import TOOLS
-
 from voicebridge.engines.embedded.brain.agent import Brain
 from voicebridge.engines.embedded.brain.types import BrainAsk, Call, Say, Turn
 

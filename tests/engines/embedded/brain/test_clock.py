@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import pytest
-from engines.embedded.brain.conversation import NOW
 
+from engines.embedded.brain.conversation import NOW
 from voicebridge.engines.embedded.brain.clock import NO_CLOCK, answer_clock
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+
 from engines.embedded.brain.conversation import NOW
 from engines.embedded.brain.evaluation_set import NEGATIVE, POSITIVE, TOOLS
 from engines.embedded.brain.holdout_set import HOLDOUT_NEGATIVE, HOLDOUT_POSITIVE, HOLDOUT_TOOLS
-
 from voicebridge.core.engine_io import FunctionTool
 from voicebridge.engines.embedded.brain.agent import Brain
 from voicebridge.engines.embedded.brain.functions.planning import question

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+
 from engines.embedded.brain.conversation import NOW
 from engines.embedded.brain.evaluation_set import (
     ALARM,
@@ -22,7 +23,6 @@ from engines.embedded.brain.evaluation_set import (
     TRANSLATE,
     WEATHER,
 )
-
 from voicebridge.core.engine_io import FunctionTool
 from voicebridge.engines.embedded.brain.functions.filling import fill
 from voicebridge.engines.embedded.brain.functions.schema import read_function

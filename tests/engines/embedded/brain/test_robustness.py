@@ -7,11 +7,11 @@ import string
 from typing import Any
 
 import pytest
-from engines.embedded.brain.conversation import NOW, Conversation
-from engines.embedded.brain.evaluation_set import NEGATIVE, POSITIVE, TOOLS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from engines.embedded.brain.conversation import NOW, Conversation
+from engines.embedded.brain.evaluation_set import NEGATIVE, POSITIVE, TOOLS
 from voicebridge.core.engine_io import FunctionTool
 from voicebridge.engines.embedded.brain.agent import Brain
 from voicebridge.engines.embedded.brain.types import BrainAsk, Call, Say, Turn

@@ -35,7 +35,7 @@ PATIENCE_S = 20.0
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """Smaller limits and quicker pings than usual, so that they are reached."""
-    pings = ServerSettings(ws_ping_interval_s=0.5, ws_ping_timeout_s=0.5)
+    pings = ServerSettings(ws_ping_interval_s=0.5, ws_ping_timeout_s=4.0)
     with serving(tmp_path_factory.mktemp("tls"), "scripted", limits=LIMITS, server=pings) as running:
         yield running
 

@@ -215,6 +215,7 @@ class EngineSettings(Section):
     workers: PositiveInt = 1
     stt: Literal["tiny", "base", "whisper"] = "tiny"
     tts: Literal["auto", "hibari", "pico"] = "auto"
+    cache_dir: str = "~/.cache/voicebridge"
 
 
 class LogSettings(Section):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from voicebridge.config import EngineSettings
 from voicebridge.engines.embedded.engine import EmbeddedEngine
@@ -33,7 +34,7 @@ async def running_engines(
         yield Engines(ScriptedEngine, lambda: Readiness("ready"))
         return
     workers = SpeechWorkers(
-        WorkerSettings(stt=settings.stt, tts=settings.tts),
+        WorkerSettings(stt=settings.stt, tts=settings.tts, cache=Path(settings.cache_dir)),
         workers=settings.workers,
         on_change=lambda healths: _count(metrics, healths),
     )

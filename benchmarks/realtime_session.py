@@ -1,6 +1,6 @@
 """A WebSocket call by the clock: how fast it answers, how fast it falls silent, what an idle one weighs.
 
-`python benchmarks/realtime_session.py` prints one table; docs/performance.md holds the figures of a run.
+`python -m benchmarks.realtime_session` prints one table; docs/performance.md holds the figures of a run.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Many calls in real time for some minutes: does everything return to where it was?
 
-`python -m benchmarks.soak [SESSIONS] [MINUTES]`. Every caller speaks, listens, interrupts now and then, hangs up and
+`python -m benchmarks.soak [SESSIONS] [MINUTES]`. Every caller speaks, listens, hangs up and
 calls again. At the end memory, tasks and open files of the server must be what they were after the first calls.
 """
 
@@ -43,7 +43,7 @@ async def caller(server: RunningServer, questions: list[Samples], until: float, 
 
 
 async def turn(client: Client, chance: random.Random, questions: list[Samples], tally: Tally) -> None:
-    """One question; sometimes a second one on top of the answer."""
+    """One question, streamed in real time, and its answer."""
     saying = client.say(np.concatenate([chance.choice(questions), PAUSE]).tobytes())
     async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
         tasks.create_task(saying)

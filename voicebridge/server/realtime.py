@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -25,8 +25,6 @@ from voicebridge.telemetry.call_meter import CallMeter
 from voicebridge.telemetry.metrics import Metrics
 from voicebridge.transports.websocket import Traffic, WebSocketLimits, WebSocketPort
 from voicebridge.wire.realtime import RealtimeCodec, WireLimits
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +85,6 @@ class RealtimeEndpoint:
         try:
             await self._claim(identity)
             await websocket.accept(select_subprotocol(websocket.scope.get("subprotocols", ())))
-            meter = CallMeter(self.metrics, dialect.value, "websocket", session.id)
             codec = RealtimeCodec(
                 dialect,
                 strictness=self.rules.strictness,
@@ -95,8 +92,10 @@ class RealtimeEndpoint:
                 lenient=self.settings.lenient_dialect,
             )
             port = WebSocketPort(websocket, codec, self.settings.websocket, self._traffic())
+            now = asyncio.get_running_loop().time()
+            meter = CallMeter(self.metrics, dialect.value, "websocket", session.id)
             call = Call(
-                LocalSession(session, self.ids, self.rules.defaults, self.settings.session, meter.opened()),
+                LocalSession(session, self.ids, self.rules.defaults, self.settings.session, now),
                 port,
                 self.new_engine(),
                 self.new_listener(),
@@ -104,7 +103,8 @@ class RealtimeEndpoint:
                 inbox_size=self.settings.inbox_size,
                 pcm_channels=self.settings.pcm_channels,
             )
-            meter.closed(await self.calls.run(call))
+            meter.opened(now)
+            await self.calls.run(call)
         except WebSocketDisconnect:
             return  # gone during the handshake
         finally:

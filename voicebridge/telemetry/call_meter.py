@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
+from typing import Literal
 
 from voicebridge.audio.listener import Heard
 from voicebridge.audio.samples import samples_to_seconds
@@ -17,6 +17,8 @@ from voicebridge.protocol.server_events import (
     ResponseCreated,
     ResponseDone,
     ServerEvent,
+    SessionCreated,
+    SessionUpdated,
     SpeechStopped,
     TranscriptionCompleted,
     TranscriptionFailed,
@@ -36,19 +38,17 @@ class CallMeter:
         self._metrics = metrics
         self._labels = (dialect, transport)
         self._session_id = session_id
-        self._now = asyncio.get_running_loop().time
         self._since = 0.0
         self._marks: dict[str, float] = {}
+        self._detector: Literal["server_vad", "semantic_vad"] = "server_vad"
 
-    def opened(self) -> float:
-        """Count the session; the instant it began."""
-        self._since = self._now()
+    def opened(self, now: float) -> None:
+        self._since = now
         self._metrics.session_opened(*self._labels)
         _log.info("session opened", extra={"session_id": self._session_id, "dialect": self._labels[0]})
-        return self._since
 
-    def closed(self, end: EndCall) -> None:
-        seconds = self._now() - self._since
+    def ended(self, end: EndCall, now: float) -> None:
+        seconds = now - self._since
         reason = "drained" if "shutting_down" in end.reason else _REASONS.get(end.code, "other")
         self._metrics.session_ended(*self._labels, reason, seconds)
         _log.info(
@@ -60,30 +60,28 @@ class CallMeter:
             self._metrics.audio("in", samples_to_seconds(len(given.samples)))
         elif isinstance(given, FromClient):
             self._metrics.event("in", given.event.type)
-            if isinstance(given.event, InputAudioBufferCommit):
-                self._marks["speech"] = now
-                self._metrics.turn("manual")
+        by_hand = isinstance(given, FromClient) and isinstance(given.event, InputAudioBufferCommit)
         for output in outputs:
             if isinstance(output, Emit):
                 self._metrics.event("out", output.event.type)
-                self._emitted(output.event, now)
+                self._emitted(output.event, now, by_hand=by_hand)
             elif isinstance(output, Speech) and len(output.samples):
                 self._metrics.audio("out", samples_to_seconds(len(output.samples)))
                 self._span("response_to_first_audio", "response", now, "audio")
                 self._span("speech_to_first_audio", "speech", now, "speech_audio")
 
-    def ended(self, end: EndCall, now: float) -> None:
-        """The driver is done; `closed` tells the rest."""
-
-    def _emitted(self, event: ServerEvent, now: float) -> None:
+    def _emitted(self, event: ServerEvent, now: float, *, by_hand: bool) -> None:
         match event:
-            case SpeechStopped():
-                self._marks["speech"] = now
-                self._marks.pop("speech_audio", None)
-                self._metrics.turn("server_vad")
+            case SessionCreated(session=session) | SessionUpdated(session=session):
+                if (detection := session.audio.input.turn_detection) is not None:
+                    self._detector = detection.type
+            case SpeechStopped() if not by_hand:
+                self._end_speech(self._detector, now)
             case InputAudioBufferCommitted():
                 self._marks["committed"] = now
                 self._marks.pop("transcript", None)
+                if by_hand:
+                    self._end_speech("manual", now)
             case TranscriptionCompleted():
                 self._span("committed_to_transcript", "committed", now, "transcript")
                 self._metrics.transcription("completed")
@@ -103,6 +101,11 @@ class CallMeter:
                 self._marks.pop("speech", None)
             case ErrorEvent(error=error):
                 self._metrics.error(error.type, error.code)
+
+    def _end_speech(self, kind: Literal["server_vad", "semantic_vad", "manual"], now: float) -> None:
+        self._marks["speech"] = now
+        self._marks.pop("speech_audio", None)
+        self._metrics.turn(kind)
 
     def _span(self, stage: Stage, start: str, now: float, once: str) -> None:
         """Observe a stage the first time it is passed since its mark was set."""

@@ -13,9 +13,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 Stage: TypeAlias = Literal[
-    "speech_to_committed",
     "committed_to_transcript",
-    "committed_to_response",
     "response_to_first_text",
     "response_to_first_audio",
     "speech_to_first_audio",
@@ -110,7 +108,7 @@ class Metrics:
     def token_minted(self, dialect: str) -> None:
         self._minted.labels(dialect).inc()
 
-    def token_used(self, outcome: Literal["accepted", "used", "expired", "invalid"]) -> None:
+    def token_used(self, outcome: Literal["accepted", "used"]) -> None:
         self._used.labels(outcome).inc()
 
     def worker(self, name: str, state: WorkerState) -> None:
@@ -121,7 +119,7 @@ class Metrics:
 
     # --- the conversation -------------------------------------------------------------------------------------------
 
-    def turn(self, kind: Literal["server_vad", "semantic_vad", "manual", "text"]) -> None:
+    def turn(self, kind: Literal["server_vad", "semantic_vad", "manual"]) -> None:
         self._turns.labels(kind).inc()
 
     def response_done(self, status: str, reason: str | None = None) -> None:

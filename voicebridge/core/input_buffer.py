@@ -49,8 +49,16 @@ class InputBuffer:
 
     def peek(self, start: int, end: int) -> Samples:
         """A copy of the audio from `start` to `end`, as far as it is there; the buffer stays as it is."""
-        whole = np.concatenate(self._chunks) if self._chunks else EMPTY
-        return whole[max(0, start - self._start) : max(0, end - self._start)]
+        wanted: list[Samples] = []
+        chunk_end = self._end
+        for chunk in reversed(self._chunks):  # what is asked for is the latest of a turn that may be minutes long
+            chunk_start = chunk_end - len(chunk)
+            if chunk_end <= start:
+                break
+            if chunk_start < end:
+                wanted.append(chunk[max(0, start - chunk_start) : max(0, end - chunk_start)])
+            chunk_end = chunk_start
+        return np.concatenate(wanted[::-1]) if wanted else EMPTY
 
     def drop_before(self, position: int) -> None:
         """Forget audio before the position."""

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import sys
+import weakref
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -188,6 +190,26 @@ async def test_whoever_stops_waiting_leaves_the_queue(tmp_path: Path) -> None:
         gate.touch()
         await blocking
         assert await log(workers) == [f"wait for {gate}"]
+
+
+async def test_the_audio_of_those_who_stopped_waiting_is_not_kept(tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    kept: list[weakref.ref[np.ndarray[Any, Any]]] = []
+    async with pool(queue_limit=2) as workers, asyncio.TaskGroup() as tasks:
+        blocking = tasks.create_task(speak(workers, f"wait for {gate}"))
+        await until(gate.with_suffix(".waiting").exists)
+        for _ in range(10):
+            samples = np.zeros(100, np.int16)
+            kept.append(weakref.ref(samples))
+            impatient = tasks.create_task(workers.recognise(samples))
+            await until(lambda: workers.queued == 1)
+            impatient.cancel()
+            await until(lambda: workers.queued == 0)
+        del samples, impatient
+        gc.collect()
+        assert sum(samples() is not None for samples in kept) <= 2
+        gate.touch()
+        await blocking
 
 
 async def test_a_full_queue_refuses(tmp_path: Path) -> None:

@@ -84,7 +84,10 @@ class _JobQueue:
         return sum(not future.done() for *_, future in self._heap)
 
     async def submit(self, request: frames.Request, urgency: Urgency) -> asyncio.Future[Any]:
-        if len(self) >= self._limit:
+        if len(self._heap) >= self._limit:  # of those, some may have stopped waiting; their audio goes now
+            self._heap = [job for job in self._heap if not job[-1].done()]
+            heapq.heapify(self._heap)
+        if len(self._heap) >= self._limit:
             raise EngineUnavailable("The speech engines are busy; try again later.", code="engine_busy")
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         async with self._changed:

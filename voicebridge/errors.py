@@ -6,6 +6,7 @@
     │   ├─ MalformedEvent           not JSON, not an object, not text
     │   ├─ InvalidEvent             a member is missing, unknown, of the wrong type or out of range
     │   ├─ InvalidState             the event is fine but not now
+    │   ├─ TooLarge                 a body, or a session to be bound to a key, is over its limit
     │   ├─ Unauthorized             no key, a wrong key, a used or expired token
     │   ├─ Forbidden                a good key for something else
     │   └─ CapacityReached          full; try again later
@@ -38,8 +39,6 @@ class VoicebridgeError(Exception):
 class ConfigError(VoicebridgeError):
     """A setting is missing or wrong; `param` names the key, the message says what to write instead."""
 
-    code = "invalid_configuration"
-
 
 class ClientError(VoicebridgeError):
     """The caller's mistake. The session goes on."""
@@ -64,7 +63,7 @@ class InvalidState(ClientError):
 
 
 class TooLarge(ClientError):
-    """A body or message is over its limit."""
+    """A body, or a session to be bound to a key, is over its limit."""
 
     http_status = 413
 

@@ -94,12 +94,12 @@ def test_exceptions_are_logged_without_the_secrets_in_them() -> None:
 
 def test_text_lines_are_for_people() -> None:
     stream = configured(format="text")
-    token = logs.call_id.set("call_7")
+    token = logs.request_id.set("req_7")
     try:
         logging.getLogger("voicebridge").warning("slow")
     finally:
-        logs.call_id.reset(token)
-    assert stream.getvalue().endswith("warning slow call_id=call_7\n")
+        logs.request_id.reset(token)
+    assert stream.getvalue().endswith("warning slow request_id=req_7\n")
 
 
 @pytest.mark.parametrize("form", ["json", "text"])

@@ -65,7 +65,6 @@ class Progress:
         self._screen = screen
         self._pieces: list[Samples] = []
         self._silence_s: float | None = None
-        self._answering = False
         self._words_shown = False
         self._awaiting_transcripts: set[str] = set()
         self.stream_began: float | None = None

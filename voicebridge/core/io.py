@@ -31,7 +31,6 @@ class AudioAppended:
     """Bytes of `input_audio_buffer.append` in the session's input format; the driver's listener makes `Heard` of it."""
 
     data: bytes
-    event_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

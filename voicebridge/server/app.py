@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute, WebSocketRoute
 
 from voicebridge.audio.encoding import PCM16_24K
 from voicebridge.audio.listener import Listener
+from voicebridge.audio.samples import INTERNAL_RATE_HZ
 from voicebridge.audio.silero import SileroDetector
 from voicebridge.config import LimitsSettings, SessionSettings, Settings
 from voicebridge.core.responding import ResponseRules
@@ -36,7 +37,7 @@ from voicebridge.server.paths import CollapsedSlashes
 from voicebridge.server.problems import exception_handlers, http_middleware
 from voicebridge.server.realtime import CallSettings, RealtimeEndpoint
 from voicebridge.server.tokens import TokenSigner
-from voicebridge.state.memory import InMemoryState
+from voicebridge.state import InMemoryState
 from voicebridge.telemetry.metrics import Metrics
 from voicebridge.transports.websocket import WebSocketLimits
 from voicebridge.wire.realtime import WireLimits
@@ -180,7 +181,7 @@ def call_settings(settings: Settings) -> CallSettings:
 
 
 def session_limits(limits: LimitsSettings, session: SessionSettings) -> SessionLimits:
-    buffered = int(limits.max_buffered_audio_s * 24_000)
+    buffered = int(limits.max_buffered_audio_s * INTERNAL_RATE_HZ)
     return SessionLimits(
         max_session_s=session.max_session_s,
         max_items=limits.max_items,

@@ -28,7 +28,7 @@ class OpeningRules:
     max_session_s: float
 
 
-def dialect_of(websocket: WebSocket, identity: Identity | None) -> Dialect:
+def dialect_of(websocket: WebSocket, identity: Identity) -> Dialect:
     """The connection's own markers decide, then its path, then what its key was minted in (protocol 1.13)."""
     marked = "realtime=v1" in websocket.headers.get("openai-beta", "").replace(" ", "")
     if marked or BETA_SUBPROTOCOL in websocket.scope.get("subprotocols", ()):

@@ -18,7 +18,7 @@ ReadyState = Literal["starting", "loading", "ready", "draining", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """Whether new calls are taken, and why not.
+    """Whether new calls are taken and answered, and why not.
 
     `progress` is 0 to 1 while models load; `detail` says what is going on in words; `parts` names the state of each
     worker or model.

@@ -1,4 +1,4 @@
-"""Structured logs on the standard library: JSON or text, with the request and call they belong to, without secrets.
+"""Structured logs on the standard library: JSON or text, with the request they belong to, without secrets.
 
 Three things never reach a log by accident. Secrets are blanked out of the finished line, wherever they came from.
 What people say is wrapped in `Pii` and shown as its length unless switched on. Audio is not logged at all.
@@ -18,7 +18,6 @@ from typing import IO, Any
 from voicebridge.config import LogSettings
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
-call_id: ContextVar[str | None] = ContextVar("call_id", default=None)
 
 _SECRET = re.compile(
     r"""(?ix)
@@ -81,16 +80,15 @@ class _Formatter(logging.Formatter):
         return value.reveal() if isinstance(value, Pii) and self._transcripts else value
 
     def _fields(self, record: logging.LogRecord) -> dict[str, Any]:
-        ids = {"request_id": request_id.get(), "call_id": call_id.get()}
         extra = {name: self._shown(value) for name, value in vars(record).items() if name not in _STANDARD}
-        return {name: value for name, value in {**ids, **extra}.items() if value is not None}
+        return {name: value for name, value in {"request_id": request_id.get(), **extra}.items() if value is not None}
 
     def _trace(self, record: logging.LogRecord) -> str | None:
         return self.formatException(record.exc_info) if record.exc_info else None
 
 
 class JsonFormatter(_Formatter):
-    """One JSON object a line: time, level, logger, message, ids, extra members, exception."""
+    """One JSON object a line: time, level, logger, message, request id, extra members, exception."""
 
     def format(self, record: logging.LogRecord) -> str:
         entry: dict[str, Any] = {
@@ -113,7 +111,7 @@ class JsonFormatter(_Formatter):
 
 
 class TextFormatter(_Formatter):
-    """One line for a person: time, level, message, ids and extra members."""
+    """One line for a person: time, level, message, request id and extra members."""
 
     def format(self, record: logging.LogRecord) -> str:
         fields = "".join(f" {name}={value}" for name, value in self._fields(record).items())
@@ -145,7 +143,7 @@ def configure(settings: LogSettings, *, secrets: Collection[str] = (), stream: I
 
 def _quieten(level: str) -> None:
     """Libraries that tell more than is wanted: at debug, frames of WebSockets are written with their content."""
-    for name in ("websockets", "asyncio", "httpx", "httpcore", "aiortc", "aioice", "libav"):
+    for name in ("websockets", "asyncio", "httpx", "httpcore", "libav"):
         floor = logging.WARNING if name in {"httpx", "httpcore", "libav"} else logging.INFO
         logging.getLogger(name).setLevel(max(floor, logging.getLevelNamesMapping()[level]))
     # A line for each request and each step of uvicorn's is debug output.

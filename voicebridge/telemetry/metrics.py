@@ -143,7 +143,7 @@ class Metrics:
         self._bytes.labels(direction, transport).inc(count)
 
     def dropped(self, what: str, count: int = 1) -> None:
-        """`what` is a word such as `audio_frames` or `outbound_events`."""
+        """`what` is a word such as `outbound_events`."""
         self._drops.labels(self._reasons(what)).inc(count)
 
     def error(self, error_type: str, code: str | None) -> None:

@@ -99,7 +99,8 @@ class RealtimeCodec:
     def _append(self, event: dict[str, Any]) -> AudioAppended:
         if "audio" not in event:
             raise InvalidEvent("Missing required parameter: 'audio'.", code="missing_required_parameter", param="audio")
-        if self._strictness.unknown_members == "error" and not event.keys() <= _APPEND_MEMBERS:
+        strict = self._strictness.unknown_members == "error" and not self._dialect.is_beta
+        if strict and not event.keys() <= _APPEND_MEMBERS:
             unknown = min(event.keys() - _APPEND_MEMBERS)[:100]
             raise InvalidEvent(f"Unknown parameter: '{unknown}'.", code="unknown_parameter", param=unknown)
         data = _unbase64(event["audio"], "audio")
@@ -109,7 +110,7 @@ class RealtimeCodec:
                 code="invalid_value",
                 param="audio",
             )
-        return AudioAppended(data, event.get("event_id"))
+        return AudioAppended(data)
 
     def _attached_audio(self, event: dict[str, Any]) -> dict[str, bytes]:
         """The audio of user messages in the event, by the path that errors would name. The event has been checked."""

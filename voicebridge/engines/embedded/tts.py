@@ -14,7 +14,7 @@ from voicebridge.audio.resample import Resampler
 from voicebridge.audio.samples import EMPTY, INTERNAL_RATE_HZ, Samples, ms_to_samples
 from voicebridge.engines.embedded import models
 from voicebridge.engines.embedded.speakable import spoken_form
-from voicebridge.engines.embedded.voices import VOICES, Voice, voice_named
+from voicebridge.engines.embedded.voices import Voice, voice_named
 from voicebridge.errors import EngineError
 
 TtsChoice: TypeAlias = Literal["auto", "hibari", "pico"]
@@ -184,6 +184,3 @@ def load(choice: TtsChoice = "auto") -> Synthesiser:
         if choice == "hibari":
             raise EngineError(f"hibari cannot be loaded: {error}", code="model_missing") from error
         return PicoSynthesiser()
-
-
-__all__ = ["VOICES", "HibariSynthesiser", "PicoSynthesiser", "Synthesiser", "TtsChoice", "load"]

@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     source.add_argument("--microphone", action="store_true", help="speak yourself; Ctrl+C ends the call")
     add_server_arguments(parser)
     parser.add_argument("--dialect", choices=("ga", "beta"), default="ga", help="the dialect of the protocol to speak")
-    parser.add_argument("--model", help="the model to ask for (the server's default)")
+    parser.add_argument("--model", help="the model to ask for (gpt-realtime)")
     parser.add_argument("--voice", help="the voice of the answer")
     parser.add_argument("--instructions", metavar="T", help="what the assistant is told about itself")
     parser.add_argument("--save", type=Path, metavar="WAV", default=Path("answer.wav"), help="where the answer goes")

@@ -49,7 +49,7 @@ def _request(target: Target, dialect: str, ttl_s: int | None, session: dict[str,
     else:
         path, body = "sessions", {**session, **({"client_secret": expiry} if expiry else {})}
     try:
-        with httpx.Client(verify=target.ssl_context() or True, timeout=10) as http:
+        with httpx.Client(verify=target.ssl_context() or True, timeout=10, trust_env=False) as http:
             answer = http.post(
                 f"{target.http_url}/realtime/{path}", json=body, headers={"Authorization": f"Bearer {target.key}"}
             )

@@ -370,6 +370,14 @@ def test_the_model_may_be_repeated_but_not_changed() -> None:
     assert (error.code, error.param) == ("invalid_value", "session.model")
 
 
+def test_another_name_of_the_same_model_changes_nothing() -> None:
+    defaults = SessionDefaults(model_aliases={"gpt-realtime-2.1": "gpt-realtime", "small": "tiny"})
+    session = fresh(defaults=defaults)
+    assert change(session, defaults, model="gpt-realtime-2.1") == session
+    with pytest.raises(InvalidEvent):
+        change(session, defaults, model="small")
+
+
 @pytest.mark.parametrize(("is_", "patch"), [("realtime", "transcription"), ("transcription", "realtime")])
 def test_a_session_keeps_its_kind(is_: Any, patch: str) -> None:
     with pytest.raises(InvalidEvent) as caught:

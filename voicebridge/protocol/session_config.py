@@ -218,7 +218,8 @@ def _updated_realtime(
             input=audio.input if source is None else _updated_input(audio.input, source, defaults),
             output=audio.output if sink is None else _updated_output(audio.output, sink, defaults),
         )
-    if patch.model is not None and patch.model != session.model:
+    aliases = defaults.model_aliases
+    if patch.model is not None and aliases.get(patch.model, patch.model) != aliases.get(session.model, session.model):
         raise InvalidEvent(
             f"The model of a session cannot be changed: this one uses '{session.model}'.",
             code="invalid_value",

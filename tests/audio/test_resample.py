@@ -145,6 +145,14 @@ def test_the_samples_are_the_same_whatever_the_chunking(
     assert np.concatenate(pieces).tolist() == whole.tolist()
 
 
+@pytest.mark.parametrize("aligned", [False, True])
+def test_a_long_recording_at_once_is_the_same_as_in_pieces(aligned: bool) -> None:
+    samples = np.random.default_rng(7).integers(-32_768, 32_768, 100_001).astype(np.int16)
+    resampler = Resampler(8_000, 24_000, aligned=aligned)
+    pieces = [resampler.push(chunk) for chunk in np.array_split(samples, 13)]
+    assert np.array_equal(np.concatenate((*pieces, resampler.flush())), resample(samples, 8_000, 24_000, aligned=aligned))
+
+
 @pytest.mark.parametrize("pair", [(8_000, 24_000), (24_000, 8_000), (44_100, 24_000), (24_000, 44_100)])
 @pytest.mark.parametrize("aligned", [False, True])
 def test_one_sample_at_a_time_gives_the_same_samples(pair: tuple[int, int], aligned: bool) -> None:

@@ -24,6 +24,7 @@ _MAX_HALF_WIDTH = 32  # of the filter, in periods of the lower rate
 _MAX_DELAY_MS = 3
 _MAX_RATIO = 1_000  # of the reduced fraction's members: the matrix has one row and column for each
 _UNITY = 1 << 28  # 16-bit samples x 28-bit gains x summation stay far inside float64's 53 bits
+_AT_ONCE = 32_768  # inputs: the product works on some thirty times their memory
 _BLOCK_INPUTS = 32  # inputs per row of the product: more wastes multiplications, fewer wastes copies
 
 
@@ -126,6 +127,8 @@ class Resampler:
         polyphase = self._filter
         if polyphase is None or not len(samples):
             return samples
+        if len(samples) > _AT_ONCE:
+            return np.concatenate([self.push(samples[at : at + _AT_ONCE]) for at in range(0, len(samples), _AT_ONCE)])
         self._available += len(samples)
         due = -(-self._available * polyphase.up // polyphase.down)
         if due <= self._given:

@@ -150,7 +150,9 @@ def test_a_long_recording_at_once_is_the_same_as_in_pieces(aligned: bool) -> Non
     samples = np.random.default_rng(7).integers(-32_768, 32_768, 100_001).astype(np.int16)
     resampler = Resampler(8_000, 24_000, aligned=aligned)
     pieces = [resampler.push(chunk) for chunk in np.array_split(samples, 13)]
-    assert np.array_equal(np.concatenate((*pieces, resampler.flush())), resample(samples, 8_000, 24_000, aligned=aligned))
+    assert np.array_equal(
+        np.concatenate((*pieces, resampler.flush())), resample(samples, 8_000, 24_000, aligned=aligned)
+    )
 
 
 @pytest.mark.parametrize("pair", [(8_000, 24_000), (24_000, 8_000), (44_100, 24_000), (24_000, 44_100)])

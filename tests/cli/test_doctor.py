@@ -114,7 +114,10 @@ def test_certificates_are_read(tmp_path: Path) -> None:
 
 
 def test_space_is_looked_for_where_things_are_kept(tmp_path: Path) -> None:
-    assert doctor.room(tmp_path / "not" / "yet" / "there").grade == "ok"
+    assert doctor.room("models", tmp_path / "not" / "yet" / "there", 1, "elsewhere").grade == "ok"
+    short = doctor.room("models", tmp_path, 10**18, "set engine.cache_dir")
+    assert (short.grade, short.subject) == ("problem", "models")
+    assert "set engine.cache_dir" in short.remedy
 
 
 def test_this_python_will_do() -> None:

@@ -34,7 +34,8 @@ add_arguments = add_settings_arguments
 
 Grade = Literal["ok", "note", "problem"]
 _OLDEST_PYTHON = (3, 11)
-_ROOM_BYTES = 200 * 1024 * 1024
+_MIB = 1024 * 1024
+_CONVERTED_BYTES = 200 * _MIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,10 @@ def _examine(arguments: argparse.Namespace, env: Mapping[str, str]) -> Iterator[
     yield from running_server(running)
     yield certificate(settings, places.data_directory(env) / "tls" / "localhost.pem", datetime.now(UTC))
     yield sound()
-    yield room(places.data_directory(env))
+    yield room("data directory", places.data_directory(env), _MIB, "set VOICEBRIDGE_DATA_DIR")
+    if settings.engine.stt != "tiny":
+        cache = Path(settings.engine.cache_dir).expanduser()
+        yield room("converted models", cache, _CONVERTED_BYTES, "set engine.cache_dir")
 
 
 def _keys(settings: Settings) -> str:
@@ -216,12 +220,12 @@ def sound() -> Finding:
         return Finding("note", "microphone", str(error))
 
 
-def room(directory: Path) -> Finding:
-    """Space for what is kept: converted models and certificates."""
+def room(what: str, directory: Path, needed_bytes: int, elsewhere: str) -> Finding:
+    """Whether something can be kept in a directory that may not exist yet; `elsewhere` is how to take another."""
     place = next(parent for parent in (directory, *directory.parents) if parent.exists())
     free = shutil.disk_usage(place).free
     if not os.access(place, os.W_OK):
-        return Finding("problem", "data directory", f"{directory} cannot be written", "set VOICEBRIDGE_DATA_DIR")
-    if free < _ROOM_BYTES:
-        return Finding("problem", "data directory", f"{directory}: only {free // 1024**2} MiB are free", "make room")
-    return Finding("ok", "data directory", f"{directory}, {free // 1024**3} GiB free")
+        return Finding("problem", what, f"{directory} cannot be written", elsewhere)
+    if free < needed_bytes:
+        return Finding("problem", what, f"{directory}: only {free // _MIB} MiB are free", f"make room, or {elsewhere}")
+    return Finding("ok", what, f"{directory}, {free // 1024**3} GiB free")

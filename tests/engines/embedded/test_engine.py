@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -10,7 +11,7 @@ import pytest
 
 from engines.embedded.recordings import HELLO, SPEECH, TRANSCRIPTS, recording
 from engines.embedded.test_pool import pool
-from voicebridge.audio.samples import samples_to_seconds
+from voicebridge.audio.samples import INTERNAL_RATE_HZ, Samples, samples_to_seconds
 from voicebridge.core.engine_io import (
     Ask,
     Audio,
@@ -37,6 +38,7 @@ from voicebridge.engines.embedded.brain.types import Turn
 from voicebridge.engines.embedded.engine import EmbeddedEngine, turn, words
 from voicebridge.engines.embedded.frames import WorkerSettings
 from voicebridge.engines.embedded.pool import SpeechWorkers
+from voicebridge.engines.embedded.segments import LONGEST_SEGMENT_S
 from voicebridge.engines.embedded.stt import load_tiny
 
 NOON = "2026-11-21T12:00:00+01:00"
@@ -149,3 +151,39 @@ async def test_a_function_that_is_promised_is_called() -> None:
         outputs = [output async for output in engine.respond(replace(question, tools=(weather,)))]
     assert CallStarted("get_weather") in outputs
     assert "Paris" in "".join(output.delta for output in outputs if isinstance(output, CallArguments))
+
+
+async def test_a_long_utterance_is_recognised_in_parts_that_others_come_between() -> None:
+    long = np.ones(70 * INTERNAL_RATE_HZ, np.int16)
+    async with pool() as workers, asyncio.TaskGroup() as tasks:
+        engine, other = (EmbeddedEngine(workers, now=lambda: NOON) for _ in range(2))
+        heard = [tasks.create_task(transcript(one, samples)) for one, samples in ((engine, long), (other, long[:1000]))]
+    assert (await heard[1]) == "1000 samples of None"
+    parts = [int(length) for length in re.findall(r"(\d+) samples", await heard[0])]
+    assert len(parts) >= 3
+    assert sum(parts) == len(long)
+    assert max(parts) <= LONGEST_SEGMENT_S * INTERNAL_RATE_HZ
+
+
+async def transcript(engine: EmbeddedEngine, samples: Samples) -> str:
+    *_, done = [
+        output async for output in engine.transcribe(Utterance("item", samples, model="", language=None, prompt=None))
+    ]
+    assert isinstance(done, TranscriptDone)
+    return done.text
+
+
+@pytest.mark.models
+async def test_a_minute_of_speech_comes_out_as_one_text() -> None:
+    pause = np.zeros(INTERNAL_RATE_HZ, np.int16)
+    prompts = [recording(SPEECH / name) for name in (*TRANSCRIPTS, *TRANSCRIPTS)]
+    long = np.concatenate([part for prompt in prompts for part in (prompt, pause)])
+    assert len(long) > LONGEST_SEGMENT_S * INTERNAL_RATE_HZ
+    async with SpeechWorkers(WorkerSettings()) as workers:
+        engine = EmbeddedEngine(workers, now=lambda: NOON)
+        whole = [output async for output in engine.transcribe(Utterance("item", long, "", None, None))]
+    done = whole[-1]
+    assert isinstance(done, TranscriptDone)
+    assert "".join(output.text for output in whole[:-1] if isinstance(output, TranscriptDelta)) == done.text
+    assert "  " not in done.text
+    assert len(done.text.split()) > 60

@@ -2,20 +2,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from engines.embedded.recordings import HELLO, SPEECH, TRANSCRIPTS, recording
 from voicebridge.core.engine_io import TokenLogprob
-from voicebridge.engines.embedded.moonshine import MODEL_RATE_HZ
 from voicebridge.engines.embedded.stt import (
-    LONGEST_SEGMENT_S,
     NOTHING,
     Recogniser,
     join,
     load_tiny,
     plausible,
-    segments,
 )
 from voicebridge.errors import EngineError
 
@@ -48,21 +43,6 @@ def test_the_tokens_of_all_segments_join_to_the_text() -> None:
     assert recognition.text == "good day and more"
     assert "".join(token.token for token in recognition.tokens) == recognition.text
     assert join(iter([(), ()])) == NOTHING
-
-
-@given(st.integers(0, 100 * MODEL_RATE_HZ))
-def test_segments_lose_nothing_and_are_never_too_long(length: int) -> None:
-    speech = np.ones(length, np.float32)
-    parts = list(segments(speech))
-    assert sum(map(len, parts)) == length
-    assert all(len(part) <= LONGEST_SEGMENT_S * MODEL_RATE_HZ for part in parts)
-
-
-def test_long_speech_is_cut_in_its_pause() -> None:
-    speech = np.ones(40 * MODEL_RATE_HZ, np.float32)
-    speech[21 * MODEL_RATE_HZ : 22 * MODEL_RATE_HZ] = 0
-    first, *_ = segments(speech)
-    assert 21.0 <= len(first) / MODEL_RATE_HZ <= 22.0
 
 
 @pytest.fixture(scope="module")

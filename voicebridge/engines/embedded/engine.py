@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
 from dataclasses import replace
 
-from voicebridge.audio.samples import Samples
+from voicebridge.audio.samples import INTERNAL_RATE_HZ, Samples
 from voicebridge.core.engine_io import (
     Ask,
     Audio,
@@ -34,6 +34,7 @@ from voicebridge.core.engine_io import (
 )
 from voicebridge.engines.embedded.brain.types import BrainAsk, Call, Say, Turn
 from voicebridge.engines.embedded.pool import SpeechWorkers
+from voicebridge.engines.embedded.segments import segments
 from voicebridge.engines.embedded.speakable import captions
 from voicebridge.engines.embedded.stt import Recognition
 from voicebridge.engines.embedded.tts import pause_after
@@ -118,10 +119,14 @@ class EmbeddedEngine:
 
 
 class _Recognitions:
-    """Recognises each item once, though a response and a transcription ask for it at the same time."""
+    """Recognises each item once, though a response and a transcription ask for it at the same time.
+
+    One call has one request before the workers at a time, and no long one: other calls come in between.
+    """
 
     def __init__(self, workers: SpeechWorkers) -> None:
         self._workers = workers
+        self._in_turn = asyncio.Lock()
         self._known: OrderedDict[tuple[str, int, str | None], tuple[asyncio.Lock, list[Recognition]]] = OrderedDict()
 
     async def recognise(self, item_id: str, samples: Samples, language: str | None, prompt: str | None) -> Recognition:
@@ -132,8 +137,24 @@ class _Recognitions:
             self._known.popitem(last=False)
         async with lock:
             if not known:
-                known.append(await self._workers.recognise(samples, language=language, prompt=prompt))
+                async with self._in_turn:
+                    parts = [
+                        await self._workers.recognise(part, language=language, prompt=prompt)
+                        for part in segments(samples, INTERNAL_RATE_HZ)
+                    ]
+                known.append(_together(parts))
             return known[0]
+
+
+def _together(parts: list[Recognition]) -> Recognition:
+    """One text of them all, a blank between two."""
+    heard = [part for part in parts if part.text]
+    tokens: list[TokenLogprob] = []
+    for part in heard:
+        first, *others = part.tokens or (None,)
+        if first is not None:
+            tokens += [replace(first, token=f" {first.token}") if tokens else first, *others]
+    return Recognition(" ".join(part.text for part in heard), tuple(tokens))
 
 
 def turn(item: ContextItem) -> Turn:

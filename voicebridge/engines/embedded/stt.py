@@ -15,12 +15,11 @@ from voicebridge.audio.samples import INTERNAL_RATE_HZ, Samples
 from voicebridge.core.engine_io import TokenLogprob
 from voicebridge.engines.embedded import models
 from voicebridge.engines.embedded.moonshine import MODEL_RATE_HZ, Moonshine, Speech16k
+from voicebridge.engines.embedded.segments import segments
 from voicebridge.errors import EngineError
 
 SttChoice: TypeAlias = Literal["tiny", "base", "whisper"]
 
-LONGEST_SEGMENT_S = 28.0
-_EARLIEST_CUT_S = 16.0
 _SHORTEST_S = 0.1
 _QUIETEST_DBFS = -60.0
 _TRAILING_SILENCE_S = 0.5
@@ -72,7 +71,7 @@ class EnglishRecogniser:
         silence = np.zeros(int(_TRAILING_SILENCE_S * MODEL_RATE_HZ), np.float32)
         return join(
             plausible(self._model.transcribe(np.concatenate([part, silence])))
-            for part in segments(speech)
+            for part in segments(speech, MODEL_RATE_HZ)
             if is_audible(part)
         )
 
@@ -87,24 +86,6 @@ def is_audible(speech: Speech16k) -> bool:
     if len(speech) < _SHORTEST_S * MODEL_RATE_HZ:
         return False
     return bool(np.abs(speech).max() > 10 ** (_QUIETEST_DBFS / 20))
-
-
-def segments(speech: Speech16k) -> Iterator[Speech16k]:
-    """Parts of at most `LONGEST_SEGMENT_S`, cut where it is quietest, a good while after the last cut."""
-    longest, earliest = int(LONGEST_SEGMENT_S * MODEL_RATE_HZ), int(_EARLIEST_CUT_S * MODEL_RATE_HZ)
-    while len(speech) > longest:
-        cut = earliest + quietest(speech[earliest:longest])
-        yield speech[:cut]
-        speech = speech[cut:]
-    yield speech
-
-
-def quietest(speech: Speech16k) -> int:
-    """The middle of the 200 ms with the least energy."""
-    hop, width = MODEL_RATE_HZ // 100, 20
-    frames = speech[: len(speech) // hop * hop].reshape(-1, hop)
-    energy = np.convolve((frames**2).sum(1), np.ones(width), "valid")
-    return int(energy.argmin() + width // 2) * hop
 
 
 def plausible(tokens: tuple[TokenLogprob, ...]) -> tuple[TokenLogprob, ...]:

@@ -12,8 +12,9 @@ from voicebridge.audio.samples import Samples
 from voicebridge.core.engine_io import TokenLogprob
 from voicebridge.engines.embedded import models
 from voicebridge.engines.embedded.converted import kept
-from voicebridge.engines.embedded.moonshine import Speech16k
-from voicebridge.engines.embedded.stt import Recognition, is_audible, join, plausible, segments, to_16k
+from voicebridge.engines.embedded.moonshine import MODEL_RATE_HZ, Speech16k
+from voicebridge.engines.embedded.segments import segments
+from voicebridge.engines.embedded.stt import Recognition, is_audible, join, plausible, to_16k
 from voicebridge.errors import EngineError
 
 
@@ -37,7 +38,11 @@ class WhisperRecogniser:
         """Raises `EngineError` for a language that Whisper does not know."""
         code = self._language(language)
         return join(
-            plausible(tuple(self._tokens(part, code, prompt))) for part in segments(to_16k(samples)) if is_audible(part)
+            plausible(tuple(self._tokens(part, code, prompt)))
+            for part in segments(to_16k(samples), MODEL_RATE_HZ)
+            if is_audible(part)
+            for part in segments(to_16k(samples), MODEL_RATE_HZ)
+            if is_audible(part)
         )
 
     def _language(self, language: str | None) -> str | None:

@@ -32,9 +32,7 @@ from voicebridge.errors import ConfigError
 KEY_HASH = re.compile(r"sha256\$[0-9a-f]{64}")
 MIB = 1024 * 1024
 
-DEFAULT_INSTRUCTIONS = (
-    "You are a helpful, friendly voice assistant. Keep answers short and natural, as in a spoken conversation."
-)
+DEFAULT_INSTRUCTIONS = "You are a helpful, friendly voice assistant. Talk naturally, as in a spoken conversation."
 
 
 def hash_key(key: str) -> str:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from voicebridge.config import DEFAULT_INSTRUCTIONS
 from voicebridge.engines.embedded.brain.instructions import read_directives
 
 
@@ -37,6 +38,10 @@ from voicebridge.engines.embedded.brain.instructions import read_directives
 )
 def test_instructions_that_can_be_followed(instructions: str, attribute: str, value: object) -> None:
     assert getattr(read_directives(instructions), attribute) == value
+
+
+def test_the_default_instructions_cut_no_answer_short() -> None:
+    assert not read_directives(DEFAULT_INSTRUCTIONS).brief
 
 
 def test_later_system_messages_and_the_response_override() -> None:

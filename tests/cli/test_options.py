@@ -82,6 +82,16 @@ def test_the_key_of_the_running_server_is_not_sent_elsewhere(env: dict[str, str]
         find_target(server_arguments("--url", "http://example.org/v1"), env)
 
 
+def test_of_several_running_servers_the_named_one_gives_its_key(env: dict[str, str], tmp_path: Path) -> None:
+    directory = tmp_path / "voicebridge"
+    newer = runfile.RunningServer(url="http://127.0.0.1:9100/v1", pid=os.getpid(), port=9100, api_key="sk-newer")
+    with runfile.published(directory, RUNNING), runfile.published(directory, newer):
+        os.utime(directory / "server-9000.json", (1, 1))
+        target = find_target(server_arguments("--url", RUNNING.url), env)
+        assert (target.http_url, target.key) == (RUNNING.url, "sk-run")
+        assert find_target(server_arguments(), env).key == "sk-newer"
+
+
 def test_without_a_server_the_next_thing_to_type_is_told(env: dict[str, str]) -> None:
     with pytest.raises(CommandError, match="serve"):
         find_target(server_arguments(), env)

@@ -87,11 +87,11 @@ class Target:
 
 def find_target(arguments: argparse.Namespace, env: Mapping[str, str]) -> Target:
     """The server that flags, environment or a run file name. Raises `CommandError` where a key is missing."""
-    running = runfile.latest(places.run_directory(env))
-    url = _base_url(arguments.url) if arguments.url else (running.url if running else DEFAULT_URL)
-    ours = running if running and _same_origin(url, running) else None
+    running = runfile.running(places.run_directory(env))
+    url = _base_url(arguments.url) if arguments.url else (running[0].url if running else DEFAULT_URL)
+    ours = next((server for server in running if _same_origin(url, server)), None)
     key = arguments.key or (ours and ours.api_key) or env.get(ENV_API_KEY, "").split(",")[0].strip()
-    if not key and running is None and not arguments.url:
+    if not key and not running and not arguments.url:
         raise CommandError(f"no server is running. Start one in another terminal: {own_command()} serve")
     if not key:
         raise CommandError(

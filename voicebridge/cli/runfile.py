@@ -46,13 +46,16 @@ def published(directory: Path, server: RunningServer) -> Iterator[None]:
             path.unlink(missing_ok=True)
 
 
-def latest(directory: Path) -> RunningServer | None:
-    """The server started last among those that still run."""
-    if not directory.is_dir():
-        return None
+def running(directory: Path) -> list[RunningServer]:
+    """The servers that still run, the one started last first."""
     files = sorted(directory.glob("server-*.json"), key=lambda path: path.stat().st_mtime, reverse=True)
     found = (_read(path) for path in files)
-    return next((server for server in found if server is not None and _alive(server.pid)), None)
+    return [server for server in found if server is not None and _alive(server.pid)]
+
+
+def latest(directory: Path) -> RunningServer | None:
+    """The server started last among those that still run."""
+    return next(iter(running(directory)), None)
 
 
 def _make_private(directory: Path) -> None:

@@ -111,7 +111,9 @@ def taken(dialect: Dialect, event: dict[str, Any]) -> dict[str, Any]:
     """What reached the inner models."""
     result = decode(dialect, event)
     if isinstance(result, AudioAppended):
-        return {"type": "input_audio_buffer.append", "audio": result.data, "event_id": result.event_id}
+        fault = decode(dialect, event | {"audio": "?"})  # its id is for errors alone, so it takes one to see it
+        assert isinstance(fault, ClientFault)
+        return {"type": "input_audio_buffer.append", "audio": result.data, "event_id": fault.event_id}
     assert isinstance(result, FromClient), getattr(result, "error", result)
     return result.event.model_dump(exclude_unset=True, warnings=False)
 

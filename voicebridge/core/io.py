@@ -34,6 +34,13 @@ class AudioAppended:
 
 
 @dataclass(frozen=True, slots=True)
+class AudioReceived:
+    """Sound from a media track, already 24 kHz mono; the driver's listener makes `Heard` of it."""
+
+    samples: Samples
+
+
+@dataclass(frozen=True, slots=True)
 class ClientFault:
     """Something the client sent could not be understood; `event_id` is its own, where it could be read."""
 
@@ -62,11 +69,58 @@ class TurnJudged:
 
 
 @dataclass(frozen=True, slots=True)
+class PlayoutStarted:
+    """The first sound of a response has gone out to a listener whose playback we own."""
+
+    response_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlayoutDrained:
+    """All sound of a response whose speech has ended has gone out."""
+
+    response_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlayedPart:
+    """How much of one spoken part went out, in samples at 24 kHz since the part began."""
+
+    item_id: str
+    content_index: int
+    samples: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlayoutCleared:
+    """The answer to `ClearPlayout`, one for each response that had sound left or was not ended: what went out of it.
+
+    `played` has the parts that were not played to their end, in order; a part of which nothing went out has 0 samples.
+    """
+
+    response_id: str
+    played: tuple[PlayedPart, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """The deadline has come."""
 
 
-Input: TypeAlias = FromClient | AudioAppended | ClientFault | Heard | FromEngine | FromTranscriber | TurnJudged | Tick
+Input: TypeAlias = (
+    FromClient
+    | AudioAppended
+    | AudioReceived
+    | ClientFault
+    | Heard
+    | FromEngine
+    | FromTranscriber
+    | TurnJudged
+    | PlayoutStarted
+    | PlayoutDrained
+    | PlayoutCleared
+    | Tick
+)
 
 # --- outputs ------------------------------------------------------------------------------------------------------
 
@@ -95,6 +149,18 @@ class Speech:
     audio_format: AudioFormat
     last: bool = False
     cut: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechEnded:
+    """No more speech of this response will come: where its sound runs out, it has been played."""
+
+    response_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClearPlayout:
+    """Silence now: throw away all sound that has not gone out, and say with `PlayoutCleared` what has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +222,8 @@ class EndCall:
 Output: TypeAlias = (
     Emit
     | Speech
+    | SpeechEnded
+    | ClearPlayout
     | Retrieved
     | Listen
     | ForgetSpeech

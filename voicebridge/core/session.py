@@ -19,6 +19,7 @@ from voicebridge.core.hearing import Hearing, HearingEdge, TurnBegan, TurnEnded,
 from voicebridge.core.idle_time import IdleTime
 from voicebridge.core.io import (
     AudioAppended,
+    AudioReceived,
     ClientFault,
     Deadline,
     Emit,
@@ -31,6 +32,9 @@ from voicebridge.core.io import (
     JudgeTurn,
     Listen,
     Output,
+    PlayoutCleared,
+    PlayoutDrained,
+    PlayoutStarted,
     Speech,
     Tick,
     TurnJudged,
@@ -161,8 +165,10 @@ class LocalSession:
                 return self._follow(self._hearing.judged(ticket, probability), now)
             case Tick():
                 return self._tick(now)
-            case AudioAppended():
-                raise AssertionError("the driver's listener turns appended bytes into Heard")
+            case PlayoutStarted() | PlayoutDrained() | PlayoutCleared():
+                return []
+            case AudioAppended() | AudioReceived():
+                raise AssertionError("the driver's listener turns audio into Heard")
 
     # --- what the client asks ---
 

@@ -14,6 +14,7 @@ from voicebridge.core.encodings import audio_encoding
 from voicebridge.core.engine_io import Ask, EngineFailed, TranscriptFailed, Utterance
 from voicebridge.core.io import (
     AudioAppended,
+    AudioReceived,
     CancelResponse,
     EndCall,
     ForgetSpeech,
@@ -159,6 +160,8 @@ class Call:
                 return None
             case AudioAppended(data):
                 return await self._hear(data)
+            case AudioReceived(samples):
+                return self._feed(self._listener.hear(samples))
             case _:
                 return self._feed(mail)
 

@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
 from voicebridge import config
-from voicebridge.config import LimitsSettings, ServerSettings, SessionSettings, Settings, hash_key, is_loopback
+from voicebridge.config import (
+    LimitsSettings,
+    ServerSettings,
+    SessionSettings,
+    Settings,
+    WebRtcSettings,
+    hash_key,
+    is_loopback,
+)
 from voicebridge.errors import ConfigError
 
 EXAMPLE = Path(config.__file__).with_name("voicebridge.example.toml")
@@ -130,3 +138,56 @@ def test_hashes_of_keys_have_one_form(key: str) -> None:
     assert config.KEY_HASH.fullmatch(hash_key(key))
     assert hash_key(key) != key
     assert len(config.fingerprint(hash_key(key))) == 12
+
+
+def test_one_port_is_a_range_of_one() -> None:
+    assert WebRtcSettings().udp_ports == (0, 0)
+    assert WebRtcSettings(udp_port_min=50000).udp_ports == (50000, 50000)
+    assert WebRtcSettings(udp_port_min=50000, udp_port_max=50010).udp_ports == (50000, 50010)
+
+
+@pytest.mark.parametrize(
+    ("values", "param", "says"),
+    [
+        ({"udp_port_min": 2, "udp_port_max": 1}, "webrtc.udp_port_min", "are no range"),
+        ({"udp_port_max": 1}, "webrtc.udp_port_min", "write the lower port as udp_port_min"),
+        ({"interfaces": ["10.0.0.0/33"]}, "webrtc.interfaces", "10.0.0.0/8"),
+        ({"advertised_addresses": ["https://a.example"]}, "webrtc.advertised_addresses", "such as 203.0.113.7"),
+        ({"advertised_addresses": ["0.0.0.0"]}, "webrtc.advertised_addresses", "cannot hold '0.0.0.0'"),  # noqa: S104
+        ({"advertised_addresses": ["fe80::1"]}, "webrtc.advertised_addresses", "cannot hold"),
+        ({"advertised_addresses": ["300.1.2.3"]}, "webrtc.advertised_addresses", "cannot hold"),
+        ({"advertised_addresses": ["203.0.113.7:70000"]}, "webrtc.advertised_addresses", "cannot hold"),
+        ({"stun_urls": ["stun.example.org"]}, "webrtc.stun_urls", "such as stun:stun.example.org:3478"),
+        ({"turn_urls": ["turn:h?transport=sctp"], "turn_secret": "s"}, "webrtc.turn_urls", "?transport=udp"),
+        ({"turn_urls": ["turn:h"]}, "webrtc.turn_urls", "needs credentials"),
+        ({"turn_urls": ["turn:h"], "turn_username": "u"}, "webrtc.turn_password", "is missing"),
+        ({"turn_urls": ["turn:h"], "turn_password": "hush"}, "webrtc.turn_username", "is missing"),
+        ({"turn_urls": ["turn:h"], "turn_username": "u", "turn_password": "hush", "turn_secret": "hush"},
+         "webrtc.turn_secret", "exclude each other"),
+        ({"turn_secret": "hush"}, "webrtc.turn_urls", "name the TURN server"),
+    ],
+)  # fmt: skip
+def test_webrtc_settings_that_cannot_work_say_what_to_write(values: dict[str, Any], param: str, says: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        WebRtcSettings.model_validate(values)
+    assert caught.value.param == param
+    assert says in caught.value.message
+    assert "hush" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "address", ["203.0.113.7", "203.0.113.7:40000", "voice.example.org", "voice.example.org:1", "2001:db8::7",
+                "[2001:db8::7]:40000", "127.0.0.1"],
+)  # fmt: skip
+def test_addresses_and_names_can_be_advertised_with_a_port_or_without(address: str) -> None:
+    assert WebRtcSettings(advertised_addresses=(address,)).advertised_addresses == (address,)
+
+
+def test_interfaces_are_names_addresses_or_networks() -> None:
+    given = ("eth0", "br-1a2b", "192.0.2.2", "10.0.0.0/8", "fd00::/8")
+    assert WebRtcSettings(interfaces=given).interfaces == given
+
+
+def test_turn_secrets_are_not_shown() -> None:
+    shown = repr(WebRtcSettings(turn_urls=("turn:h",), turn_secret=SecretStr("hush-hush")))
+    assert "hush-hush" not in shown

@@ -144,3 +144,13 @@ def test_every_key_is_described_once() -> None:
     described = [dotted for dotted, _, _ in load().describe()]
     assert len(described) == len(set(described))
     assert "session.voice" in described
+
+
+def test_turn_credentials_do_not_appear_in_messages() -> None:
+    env = {"VOICEBRIDGE_WEBRTC__TURN_URLS": "turn:h", "VOICEBRIDGE_WEBRTC__TURN_SECRET": "tiny-secret"}
+    shown = " ".join(value for _, value, _ in load(env=env).describe())
+    assert "tiny-secret" not in shown
+    with pytest.raises(ConfigError) as caught:
+        load(env={**env, "VOICEBRIDGE_WEBRTC__TURN_URLS": ""})
+    assert caught.value.param == "webrtc.turn_urls"
+    assert "tiny-secret" not in caught.value.message

@@ -11,6 +11,7 @@ import hashlib
 import ipaddress
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -84,6 +85,7 @@ OptionalPath = Annotated[Path | None, BeforeValidator(_unset)]
 OptionalSecret = Annotated[SecretStr | None, BeforeValidator(_unset)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 OptionalPort = Annotated[Port | None, BeforeValidator(_unset)]
+OptionalText = Annotated[str | None, BeforeValidator(_unset)]
 TtlS = Annotated[int, Field(ge=10, le=7200)]
 
 
@@ -229,6 +231,109 @@ class TokensSettings(Section):
     ga_single_use: bool = False
 
 
+class WebRtcSettings(Section):
+    enabled: bool = True
+    udp_port_min: Port = 0
+    udp_port_max: Port = 0
+    interfaces: Names = ()
+    advertised_addresses: Names = ()
+    advertise_local: bool = False
+    stun_urls: Names = ()
+    turn_urls: Names = ()
+    turn_username: OptionalText = None
+    turn_password: OptionalSecret = None
+    turn_secret: OptionalSecret = None
+    turn_ttl_s: Annotated[int, Field(ge=60, le=30 * 86_400)] = 7200
+    connect_timeout_s: PositiveFloat = 30.0
+    disconnect_timeout_s: PositiveFloat = 30.0
+    sideband_grace_s: NonNegativeFloat = 30.0
+    max_queued_audio_s: PositiveFloat = 600.0
+
+    @model_validator(mode="after")
+    def _joint_rules(self) -> WebRtcSettings:
+        if self.udp_port_max and not 0 < self.udp_port_min <= self.udp_port_max:
+            raise ConfigError(
+                f"webrtc.udp_port_min = {self.udp_port_min} and udp_port_max = {self.udp_port_max} are no range; "
+                "write the lower port as udp_port_min, or both as 0 for any port",
+                param="webrtc.udp_port_min",
+            )
+        _check_each("webrtc.interfaces", self.interfaces, _is_interface, "the name of one, such as eth0, or 10.0.0.0/8")
+        _check_each("webrtc.advertised_addresses", self.advertised_addresses, _is_advertisable,
+                    "an address or name by which clients reach this server, such as 203.0.113.7, "
+                    "with :PORT where the port is another one outside")  # fmt: skip
+        _check_each("webrtc.stun_urls", self.stun_urls, _STUN_URL.fullmatch, "such as stun:stun.example.org:3478")
+        _check_each("webrtc.turn_urls", self.turn_urls, _TURN_URL.fullmatch,
+                    "such as turn:turn.example.org:3478?transport=udp")  # fmt: skip
+        self._check_turn_credentials()
+        return self
+
+    def _check_turn_credentials(self) -> None:
+        fixed = self.turn_username is not None or self.turn_password is not None
+        if fixed and self.turn_secret is not None:
+            raise ConfigError(
+                "webrtc.turn_secret and webrtc.turn_username with turn_password exclude each other; remove one of them",
+                param="webrtc.turn_secret",
+            )
+        if fixed and (self.turn_username is None or self.turn_password is None):
+            missing = "turn_username" if self.turn_username is None else "turn_password"
+            raise ConfigError(
+                f"webrtc.{missing} is missing: the name and the password are set together", param=f"webrtc.{missing}"
+            )
+        if self.turn_urls and not fixed and self.turn_secret is None:
+            raise ConfigError(
+                "webrtc.turn_urls needs credentials: set webrtc.turn_secret (coturn: static-auth-secret), "
+                "or webrtc.turn_username and webrtc.turn_password",
+                param="webrtc.turn_urls",
+            )
+        if not self.turn_urls and (fixed or self.turn_secret is not None):
+            key = "turn_username" if fixed else "turn_secret"
+            raise ConfigError(
+                f"webrtc.{key} is set and webrtc.turn_urls is empty; name the TURN server, or remove the credentials",
+                param="webrtc.turn_urls",
+            )
+
+    @property
+    def udp_ports(self) -> tuple[int, int]:
+        """The lowest and the highest UDP port for media; (0, 0) is any."""
+        return self.udp_port_min, self.udp_port_max or self.udp_port_min
+
+
+_URL_HOST = r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(:\d{1,5})?"
+_STUN_URL = re.compile(rf"stuns?:{_URL_HOST}")
+_TURN_URL = re.compile(rf"turns?:{_URL_HOST}(\?transport=(udp|tcp))?")
+_ADVERTISED = re.compile(rf"{_URL_HOST}|(?P<ipv6>[0-9A-Fa-f:.]+)")
+
+
+def _check_each(key: str, entries: Names, is_right: Callable[[str], object], instead: str) -> None:
+    for entry in entries:
+        if not is_right(entry):
+            raise ConfigError(f"{key} cannot hold {entry!r}; write {instead}", param=key)
+
+
+def _is_interface(entry: str) -> bool:
+    """A name, an address or a network (CIDR)."""
+    if not re.search(r"[/:]|^[0-9.]+$", entry):
+        return True
+    try:
+        ipaddress.ip_network(entry, strict=False)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_advertisable(entry: str) -> bool:
+    """`host`, `host:port`, an IPv6 address, or `[IPv6 address]:port`; nothing that no client could send to."""
+    match = _ADVERTISED.fullmatch(entry)
+    if match is None or not 0 < int((match[2] or ":1")[1:]) <= 65535:
+        return False
+    host = (match["ipv6"] or match[1]).strip("[]")
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return match["ipv6"] is None and not re.fullmatch(r"[0-9.]+", host)
+    return not (address.is_unspecified or address.is_multicast or address.is_link_local)
+
+
 class Settings(Section):
     """All of it. Components receive their own section or plain values, never this."""
 
@@ -238,6 +343,7 @@ class Settings(Section):
     engine: EngineSettings = Field(default_factory=EngineSettings)
     log: LogSettings = Field(default_factory=LogSettings)
     tokens: TokensSettings = Field(default_factory=TokensSettings)
+    webrtc: WebRtcSettings = Field(default_factory=WebRtcSettings)
 
     def with_api_key(self, key: str) -> Settings:
         """These settings, also accepting `key` (plain, kept as its hash)."""

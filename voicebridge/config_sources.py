@@ -22,7 +22,7 @@ ENV_PREFIX = "VOICEBRIDGE_"
 ENV_API_KEY = "VOICEBRIDGE_API_KEY"
 ENV_CONFIG = "VOICEBRIDGE_CONFIG"
 
-_SECRET_KEYS = frozenset({"server.api_keys", "server.token_secret"})
+_SECRET_KEYS = frozenset({"server.api_keys", "server.token_secret", "webrtc.turn_password", "webrtc.turn_secret"})
 _HEADER = re.compile(r"\s*\[\s*([\w.\s-]+?)\s*\]\s*(#.*)?$")
 _KEY = re.compile(r"\s*([\w.-]+)\s*=")
 

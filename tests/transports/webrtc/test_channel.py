@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+from aiortc import RTCDataChannel
+from aiortc.rtcdatachannel import RTCDataChannelParameters
+
+from voicebridge.transports.webrtc.channel import EventChannel
+from voicebridge.transports.webrtc.dtls import Certificate, DtlsSession
+
+
+class Side:
+    """One end: a DTLS session, a channel over it, and what it has seen."""
+
+    def __init__(self) -> None:
+        self.seen: list[str | bytes] = []
+        self.dtls: DtlsSession
+        self.channel: EventChannel
+
+    def attach(self, dtls: DtlsSession) -> None:
+        self.dtls = dtls
+        self.channel = EventChannel(
+            dtls,
+            opened=lambda: self.seen.append("<open>"),
+            message=self.seen.append,
+            closed=lambda: self.seen.append("<closed>"),
+        )
+
+
+class Pair:
+    def __init__(self, limit: int = 65_536) -> None:
+        self.wire: deque[tuple[Side, bytes]] = deque()
+        self.ours, self.theirs = Side(), Side()
+        one, other = Certificate(), Certificate()
+        self.ours.attach(
+            DtlsSession(one, "passive", (other.fingerprint,), lambda data: self.wire.append((self.theirs, data)))
+        )
+        self.theirs.attach(
+            DtlsSession(other, "active", (one.fingerprint,), lambda data: self.wire.append((self.ours, data)))
+        )
+        self.theirs.dtls.start(0.0)
+        self.deliver()
+        self.ours.channel.start(5000, limit)
+        self.theirs.channel.start(5000, 0)
+        self.deliver()
+
+    def deliver(self) -> None:
+        while self.wire:
+            to, datagram = self.wire.popleft()
+            for data in to.dtls.receive(datagram, 0.0):
+                to.channel.receive(data)
+
+    async def settle(self) -> None:
+        """aiortc flushes its queue in a callback of the loop."""
+        for _ in range(20):
+            await asyncio.sleep(0)
+            self.deliver()
+
+    async def open(self, label: str = "oai-events") -> RTCDataChannel:
+        channel = RTCDataChannel(self.theirs.channel._sctp, RTCDataChannelParameters(label=label))
+        await self.settle()
+        return channel
+
+    def close(self) -> None:
+        self.ours.channel.close()
+        self.theirs.channel.close()
+
+
+async def test_the_clients_first_channel_carries_events_both_ways_in_order_whatever_its_label() -> None:
+    pair = Pair()
+    channel = await pair.open(label="my-own-label")
+    received: list[str] = []
+    channel.on("message", received.append)
+    for number in range(50):
+        pair.ours.channel.send(f"event {number} " + "x" * 4_000)
+        channel.send(f"from the client {number}")
+    await pair.settle()
+    assert [text.split(" x")[0] for text in received] == [f"event {number}" for number in range(50)]
+    assert pair.ours.seen == ["<open>", *(f"from the client {number}" for number in range(50))]
+    pair.close()
+
+
+async def test_what_the_client_has_not_taken_is_known() -> None:
+    pair = Pair()
+    await pair.open()
+    pair.wire.clear()
+    for _ in range(100):
+        pair.ours.channel.send("x" * 10_000)
+    assert pair.ours.channel.unsent > 500_000
+    assert pair.ours.channel.unacknowledged
+    await pair.settle()
+    assert not pair.ours.channel.unacknowledged
+    pair.close()
+
+
+async def test_closing_the_channel_is_noticed_and_another_one_may_follow() -> None:
+    pair = Pair()
+    first = await pair.open()
+    first.close()
+    await pair.settle()
+    assert pair.ours.seen == ["<open>", "<closed>"]
+    assert not pair.ours.channel.is_open
+    second = await pair.open(label="again")
+    second.send("hello")
+    await pair.settle()
+    assert pair.ours.seen[2:] == ["<open>", "hello"]
+    pair.close()
+
+
+async def test_binary_messages_arrive_as_bytes() -> None:
+    pair = Pair()
+    channel = await pair.open()
+    channel.send(b"\x00\x01")
+    await pair.settle()
+    assert pair.ours.seen == ["<open>", b"\x00\x01"]
+    pair.close()
+
+
+async def test_malformed_packets_are_counted_and_the_association_goes_on() -> None:
+    pair = Pair()
+    channel = await pair.open()
+    for garbage in (b"", b"\x00", bytes(12), bytes(64), b"\xff" * 200):
+        pair.ours.channel.receive(garbage)
+    channel.send("still there")
+    await pair.settle()
+    assert pair.ours.seen == ["<open>", "still there"]
+    pair.close()
+
+
+async def test_nothing_is_left_in_the_loop_after_closing() -> None:
+    pair = Pair()
+    await pair.open()
+    pair.ours.channel.send("last words")
+    pair.close()
+    await pair.settle()
+    assert len(asyncio.all_tasks()) == 1

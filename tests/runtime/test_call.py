@@ -349,11 +349,12 @@ async def test_no_more_is_read_than_the_inbox_and_the_limit_of_audio_hold() -> N
         port.say({"type": "input_audio_buffer.clear"})
     async with asyncio.TaskGroup() as tasks:
         call._tasks = tasks  # the reader alone: nobody empties the inbox
-        reader = call._start(call._read())
+        party = call._admit(call._client)
         for _ in range(500):
             await asyncio.sleep(0)
         assert port.read == READ_AHEAD // piece.nbytes + 1
-        reader.cancel()
+        party.reader.cancel()
+        party.writer.cancel()
 
 
 async def test_a_long_append_does_not_hold_up_others() -> None:

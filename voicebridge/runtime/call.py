@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Coroutine
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Callable, Collection, Coroutine
+from contextlib import aclosing, suppress
 from functools import partial
 from typing import TypeAlias, TypeVar
 
@@ -30,7 +30,7 @@ from voicebridge.core.io import (
     Transcribe,
     TurnJudged,
 )
-from voicebridge.errors import EngineError, UpstreamError
+from voicebridge.errors import CapacityReached, EngineError, UpstreamError
 from voicebridge.runtime.ports import Engine, Observer, Port, SessionCore
 
 _log = logging.getLogger(__name__)
@@ -44,6 +44,9 @@ READ_AHEAD = 262_144
 CLOSING_S = 5.0
 """How long a client may take to receive what is still queued for it when its call ends."""
 
+MAX_JOINED = 16
+"""Sidebands of one call at a time."""
+
 CLIENT_GONE = EndCall(1000, "client gone")
 DRAINED = EndCall(1001, "server_error.shutting_down")
 BROKEN = EndCall(1011, "server_error.internal_error")
@@ -55,12 +58,25 @@ class _LookUp:
     """No input: somebody has changed `_over` or `_draining`."""
 
 
-_Mail: TypeAlias = Input | EndCall | asyncio.Event | _LookUp
-"""An `EndCall` ends the call in its turn; an `Event` is set when everything before it has been dealt with."""
+class _Party:
+    """One of those who hear the call and are heard in it: the client, or somebody who has joined it."""
+
+    reader: asyncio.Task[None]
+    writer: asyncio.Task[None]
+
+    def __init__(self, port: Port) -> None:
+        self.port = port
+
+
+_Mail: TypeAlias = Input | _Party | asyncio.Event | _LookUp
+"""A `_Party` has said its last; an `Event` is set when everything before it has been dealt with."""
 
 
 class Call:
-    """Runs a session between a client's port and an engine until either side ends it."""
+    """Runs a session between a client's port and an engine until either side ends it.
+
+    Others may `join`. The client's leaving ends the call, unless somebody has joined: then it goes on for `grace_s`.
+    """
 
     def __init__(
         self,
@@ -72,13 +88,17 @@ class Call:
         *,
         inbox_size: int = 1024,
         pcm_channels: int = 1,
+        grace_s: float = 0.0,
     ) -> None:
         self._session = session
-        self._client = client
+        self._client = _Party(client)
         self._engine = engine
         self._listener = listener
         self._observer = observer
         self._pcm_channels = pcm_channels
+        self._grace_s = grace_s
+        self._parties: tuple[_Party, ...] = ()  # replaced, never changed in place
+        self._writers: set[asyncio.Task[None]] = set()
         self._inbox: asyncio.Queue[_Mail] = asyncio.Queue(inbox_size)
         self._responses: dict[str, asyncio.Task[None]] = {}
         self._running: set[asyncio.Task[None]] = set()
@@ -89,17 +109,44 @@ class Call:
     async def run(self) -> EndCall:
         """Until the end; returns why. All tasks are done by then. A bug ends the call, politely, and only this one."""
         async with asyncio.TaskGroup() as self._tasks:
-            writer = self._start(self._write())
-            self._start(self._read())
+            self._admit(self._client)
             try:
-                end = await self._serve()
-                self._client.close(end)
-                self._cancel_all(but=writer)
-                await asyncio.wait([writer], timeout=CLOSING_S)
+                self._over = end = await self._serve()
+                parties, self._parties = self._parties, ()
+                for party in parties:
+                    party.port.close(end)
+                self._cancel_all(but=self._writers)
+                if self._writers:
+                    await asyncio.wait(self._writers, timeout=CLOSING_S)
             finally:
                 self._cancel_all()
         self._observer.ended(end, self._now())
         return end
+
+    @property
+    def over(self) -> bool:
+        """Has it ended, or is it about to? Nobody can join it any more then."""
+        return self._over is not None
+
+    async def join(self, port: Port) -> None:
+        """Let one more party into a running call, until it leaves or the call has ended.
+
+        It is told of the session as it is now, then hears everything as the client does, and may say anything. If it
+        is slow or breaks, that ends its own part only. Raises CapacityReached when `MAX_JOINED` are in.
+        """
+        if len(self._parties) > MAX_JOINED:
+            raise CapacityReached(f"This call has its limit of {MAX_JOINED} sidebands.", code="session_limit_reached")
+        if self._over is not None:
+            await _turn_away(port, self._over)
+            return
+        for output in self._session.joined():
+            port.send(output)
+        party = self._admit(_Party(port))
+        try:
+            await asyncio.wait((party.reader, party.writer))
+        finally:
+            self._leave(party, CLIENT_GONE)
+            party.writer.cancel()
 
     def drain(self) -> None:
         """End the call when the answer under way, if any, is made."""
@@ -115,10 +162,48 @@ class Call:
         if not self._inbox.full():  # else the loop is on its way
             self._inbox.put_nowait(_LookUp())
 
-    def _cancel_all(self, but: asyncio.Task[None] | None = None) -> None:
+    def _cancel_all(self, but: Collection[asyncio.Task[None]] = ()) -> None:
         for task in self._running:
-            if task is not but:
+            if task not in but:
                 task.cancel()
+
+    # --- those who take part ---
+
+    def _admit(self, party: _Party) -> _Party:
+        self._parties = (*self._parties, party)
+        party.writer = self._start(self._write(party))
+        party.reader = self._start(self._read(party))
+        self._writers.add(party.writer)
+        party.writer.add_done_callback(self._writers.discard)
+        return party
+
+    def _leave(self, party: _Party, why: EndCall) -> None:
+        """It hears nothing more; its writer has `CLOSING_S` for what is queued. Without parties there is no call."""
+        if party not in self._parties:
+            return
+        self._parties = tuple(other for other in self._parties if other is not party)
+        party.port.close(why)
+        party.reader.cancel()
+        see_off = asyncio.get_running_loop().call_later(CLOSING_S, party.writer.cancel)
+        party.writer.add_done_callback(lambda _: see_off.cancel())
+        if not self._parties:
+            self.end(why)
+        elif party is self._client:
+            self._start(self._go_on_without_client(why))
+
+    async def _go_on_without_client(self, why: EndCall) -> None:
+        await asyncio.sleep(self._grace_s)
+        self.end(why)
+
+    def _tell(self, output: Output) -> None:
+        for party in self._parties:
+            try:
+                party.port.send(output)
+            except Exception:
+                if party is self._client:
+                    raise
+                _log.exception("sending to a sideband ended by a bug")
+                self._leave(party, BROKEN)
 
     # --- the loop ---
 
@@ -151,8 +236,9 @@ class Call:
 
     async def _take(self, mail: _Mail) -> EndCall | None:
         match mail:
-            case EndCall():
-                return mail
+            case _Party():
+                self._leave(mail, CLIENT_GONE)
+                return None
             case _LookUp():
                 return None
             case asyncio.Event():
@@ -199,7 +285,7 @@ class Call:
                 case EndCall():
                     end = output
                 case _:
-                    self._client.send(output)
+                    self._tell(output)
         return end
 
     # --- tasks ---
@@ -210,10 +296,10 @@ class Call:
         task.add_done_callback(self._running.discard)
         return task
 
-    async def _read(self) -> None:
+    async def _read(self, party: _Party) -> None:
         ahead = 0
         try:
-            async for given in self._client.inputs():
+            async for given in party.port.inputs():
                 await self._inbox.put(given)
                 ahead += _audio_bytes(given)
                 if ahead > READ_AHEAD:
@@ -223,17 +309,17 @@ class Call:
                     ahead = 0
         except Exception:  # noqa: BLE001 - as in _serve
             _log.exception("reading from a client ended by a bug")
-            self.end(BROKEN)
+            self._leave(party, BROKEN)
         else:
-            await self._inbox.put(CLIENT_GONE)
+            await self._inbox.put(party)
 
-    async def _write(self) -> None:
+    async def _write(self, party: _Party) -> None:
         try:
-            why = await self._client.write()
+            why = await party.port.write()
         except Exception:  # noqa: BLE001 - as in _serve
             _log.exception("writing to a client ended by a bug")
             why = BROKEN
-        self.end(why or CLIENT_GONE)
+        self._leave(party, why or CLIENT_GONE)
 
     async def _respond(self, ask: Ask) -> None:
         code, message = await self._pass_on(partial(self._engine.respond, ask), partial(FromEngine, ask.response_id))
@@ -281,6 +367,13 @@ class Call:
             _log.exception("the end-of-turn model failed in an unforeseen way")
             return
         await self._inbox.put(TurnJudged(question.ticket, probability))
+
+
+async def _turn_away(port: Port, end: EndCall) -> None:
+    port.close(end)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(CLOSING_S):
+            await port.write()
 
 
 def _stop_if_cancelled() -> None:

@@ -15,6 +15,10 @@ class SessionCore(Protocol):
 
     def start(self) -> list[Output]: ...
 
+    def joined(self) -> list[Output]:
+        """What somebody who joins now is told, and nobody else."""
+        ...
+
     def feed(self, given: Input, now: float) -> list[Output]: ...
 
     @property

@@ -6,7 +6,9 @@
     │   ├─ MalformedEvent           not JSON, not an object, not text
     │   ├─ InvalidEvent             a member is missing, unknown, of the wrong type or out of range
     │   ├─ InvalidState             the event is fine but not now
+    │   ├─ NotFound                 no such call, or not one of the caller's
     │   ├─ TooLarge                 a body, or a session to be bound to a key, is over its limit
+    │   ├─ UnsupportedType          a body of a content type that is not taken here
     │   ├─ Unauthorized             no key, a wrong key, a used or expired token
     │   ├─ Forbidden                a good key for something else
     │   └─ CapacityReached          full; try again later
@@ -62,10 +64,22 @@ class InvalidState(ClientError):
     http_status = 409
 
 
+class NotFound(ClientError):
+    """There is no such thing, or it is somebody else's."""
+
+    http_status = 404
+
+
 class TooLarge(ClientError):
     """A body, or a session to be bound to a key, is over its limit."""
 
     http_status = 413
+
+
+class UnsupportedType(ClientError):
+    """A body of a content type that is not taken here."""
+
+    http_status = 415
 
 
 class Unauthorized(ClientError):

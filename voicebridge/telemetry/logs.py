@@ -143,12 +143,24 @@ def configure(settings: LogSettings, *, secrets: Collection[str] = (), stream: I
 
 def _quieten(level: str) -> None:
     """Libraries that tell more than is wanted: at debug, frames of WebSockets are written with their content."""
-    for name in ("websockets", "asyncio", "httpx", "httpcore", "libav"):
-        floor = logging.WARNING if name in {"httpx", "httpcore", "libav"} else logging.INFO
-        logging.getLogger(name).setLevel(max(floor, logging.getLevelNamesMapping()[level]))
+    least = logging.getLevelNamesMapping()[level]
+    for name, floor in _FLOORS.items():
+        logging.getLogger(name).setLevel(max(floor, least))
     # A line for each request and each step of uvicorn's is debug output.
     for name in ("uvicorn.access", "uvicorn.error"):
         logging.getLogger(name).setLevel(logging.INFO if level == "DEBUG" else logging.WARNING)
+
+
+_FLOORS = {
+    "websockets": logging.INFO,
+    "asyncio": logging.INFO,
+    "aiortc": logging.INFO,
+    "aioice": logging.INFO,
+    "httpx": logging.WARNING,
+    "httpcore": logging.WARNING,
+    "libav": logging.WARNING,
+    "python_multipart": logging.ERROR,  # a client's mistake, which the client is told
+}
 
 
 def _instant(record: logging.LogRecord) -> datetime:

@@ -17,8 +17,8 @@ from voicebridge.core.playout import CLEAR_FADE, ENOUGH, FADE, FRAME, RESUME, Pl
 from voicebridge.protocol.formats import PCM_24K
 
 LOUD = 32_000
-STEP = LOUD // FADE + 1
-"""No two samples next to each other may differ by more, however suddenly sound comes and goes."""
+STEP = 2 * LOUD // FADE
+"""No two samples next to each other may differ by more: where one fade ends and the next begins the other way."""
 
 MINUTE = 60 * 24_000
 
@@ -194,6 +194,21 @@ def test_a_clear_before_anything_went_out_reports_parts_with_nothing() -> None:
     assert ears.frames == [None]
 
 
+def test_a_clear_while_the_end_fades_anyway_changes_nothing_of_it() -> None:
+    sounds = []
+    for clearing in (False, True):
+        playout, ears = heard()
+        playout.add(piece(FRAME + FADE // 3))
+        playout.add(done())
+        playout.end("r")
+        ears.listen()
+        if clearing:
+            assert playout.clear() == [PlayoutCleared("r", ())]
+        ears.listen(2)
+        sounds.append(ears.sound)
+    assert np.array_equal(*sounds)
+
+
 def test_parts_that_were_heard_to_their_end_are_not_reported() -> None:
     playout, ears = heard()
     for index in range(3):
@@ -271,6 +286,17 @@ def test_what_does_not_fit_is_counted_and_ends_the_sound_of_its_response() -> No
     assert (playout.queued, playout.dropped) == (0, 2 * FRAME)
     assert playout.clear() == [PlayoutCleared("r", (PlayedPart("i", 0, 3 * FRAME),))]
     assert ears.steepest() <= STEP
+
+
+def test_a_part_that_found_no_room_was_not_heard_though_its_response_has_ended() -> None:
+    playout, ears = heard(max_queued=2 * FRAME)
+    playout.add(piece(2 * FRAME, index=0))
+    playout.add(done(index=0))
+    playout.add(piece(FRAME, index=1))
+    playout.end("r")
+    ears.listen()
+    (cleared,) = playout.clear()
+    assert cleared.played == (PlayedPart("i", 0, FRAME + CLEAR_FADE), PlayedPart("i", 1, 0))
 
 
 def test_a_response_that_found_no_room_at_all_still_has_its_end() -> None:

@@ -22,6 +22,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "state": {"errors"},
     "config": {"errors"},
     "config_sources": {"errors", "config"},
+    "ice_servers": {"config"},
     "telemetry": {"errors", "audio", "protocol", "core", "config"},
 }
 """What each layer may know besides itself. `server` and `cli` know everything."""

@@ -52,7 +52,7 @@ class RunningServer:
 
 @asynccontextmanager
 async def running_server(engine: str = "embedded", **environment: str) -> AsyncIterator[RunningServer]:
-    port = _free_port()
+    port = free_port()
     with tempfile.TemporaryDirectory() as home:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "voicebridge", "serve", "--port", str(port), "--api-key", KEY),
@@ -61,20 +61,20 @@ async def running_server(engine: str = "embedded", **environment: str) -> AsyncI
             stderr=asyncio.subprocess.DEVNULL,
         )
         try:
-            await _ready(port)
+            await ready(port)
             yield RunningServer(process.pid, port)
         finally:
             process.terminate()
             await process.wait()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
-async def _ready(port: int) -> None:
+async def ready(port: int) -> None:
     async with httpx.AsyncClient() as client, asyncio.timeout(60):
         while True:
             try:

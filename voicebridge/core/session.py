@@ -30,7 +30,6 @@ from voicebridge.core.io import (
     FromTranscriber,
     Input,
     JudgeTurn,
-    Listen,
     Output,
     PlayoutCleared,
     PlayoutDrained,
@@ -42,6 +41,7 @@ from voicebridge.core.io import (
 from voicebridge.core.item_requests import ItemRequests
 from voicebridge.core.items import Sounds
 from voicebridge.core.responding import Responding, ResponseRules, Wish
+from voicebridge.core.settings import Settings
 from voicebridge.core.transcripts import Transcripts, utterance
 from voicebridge.errors import ClientError, InvalidEvent
 from voicebridge.protocol.client_events import (
@@ -57,7 +57,6 @@ from voicebridge.protocol.client_events import (
     ResponseCreate,
     SessionUpdate,
 )
-from voicebridge.protocol.formats import AudioFormat
 from voicebridge.protocol.ids import IdFactory
 from voicebridge.protocol.items import InputAudioPart, MessageItem
 from voicebridge.protocol.server_events import Conversation as ConversationObject
@@ -73,7 +72,7 @@ from voicebridge.protocol.server_events import (
     SpeechStopped,
     TimeoutTriggered,
 )
-from voicebridge.protocol.session_config import RealtimeSession, Session, SessionDefaults, TurnDetection, updated
+from voicebridge.protocol.session_config import RealtimeSession, Session, SessionDefaults
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +96,8 @@ class LocalSession:
     def __init__(
         self, session: Session, ids: IdFactory, defaults: SessionDefaults, limits: SessionLimits, started_at: float
     ) -> None:
-        self._session = session
+        self._settings = Settings(session, defaults)
         self._ids = ids
-        self._defaults = defaults
         self._max_session_s = limits.max_session_s
         self._expires_at = started_at + limits.max_session_s
         self._conversation = Conversation(ids.new("conv"), max_items=limits.max_items, max_kept=limits.max_kept)
@@ -114,7 +112,7 @@ class LocalSession:
     def deadline(self) -> Deadline | None:
         if self._ended:
             return None
-        idle_at = self._idle.deadline(self._detection)
+        idle_at = self._idle.deadline(self._settings.detection)
         if idle_at is not None and idle_at < self._expires_at:
             return Deadline(idle_at, "idle")
         return Deadline(self._expires_at, "expiry")
@@ -126,9 +124,10 @@ class LocalSession:
 
     def start(self) -> list[Output]:
         """What comes before anything the client says (S1)."""
-        created = SessionCreated(event_id=self._event_id(), session=self._session)
-        outputs: list[Output] = [self._listen(), Emit(created)]
-        if isinstance(self._session, RealtimeSession):
+        session = self._settings.session
+        created = SessionCreated(event_id=self._event_id(), session=session)
+        outputs: list[Output] = [self._settings.listen(), Emit(created)]
+        if isinstance(session, RealtimeSession):
             conversation = ConversationObject(id=self._conversation.id)
             outputs.append(Emit(ConversationCreated(event_id=self._event_id(), conversation=conversation)))
         return outputs
@@ -184,7 +183,7 @@ class LocalSession:
             case ConversationItemCreate():
                 return self._requests.create(event, self._sounds(audio))
             case ConversationItemRetrieve():
-                return self._requests.retrieve(event, *self._formats())
+                return self._requests.retrieve(event, self._settings.heard_format, self._settings.spoken_format)
             case ConversationItemTruncate():
                 outputs = self._requests.truncate(event)
                 self._idle.hushed(now)
@@ -193,7 +192,7 @@ class LocalSession:
                 return self._requests.delete(event)
             case ResponseCreate():
                 wish = Wish(event.response or NO_PARAMS, self._sounds(audio), event.event_id)
-                return self._responding.create(self._conversing(), wish)
+                return self._responding.create(self._settings.conversing(), wish)
             case ResponseCancel():
                 return self._responding.cancel(event.response_id)
             case OutputAudioBufferClear():
@@ -204,15 +203,10 @@ class LocalSession:
                 )
 
     def _update(self, event: SessionUpdate) -> list[Output]:
-        before = self._session
-        self._session = updated(before, event.session, self._defaults, voice_locked=self._responding.voice_locked)
-        was, now = before.audio.input, self._session.audio.input
-        self._hearing.configure(now.turn_detection)
-        outputs: list[Output] = []
-        if was.format != now.format or was.turn_detection != now.turn_detection:
-            outputs.append(self._listen())
-        outputs.append(Emit(SessionUpdated(event_id=self._event_id(), session=self._session)))
-        return outputs
+        anew = self._settings.update(event.session, voice_locked=self._responding.voice_locked)
+        self._hearing.configure(self._settings.detection)
+        outputs: list[Output] = [self._settings.listen()] if anew else []
+        return [*outputs, Emit(SessionUpdated(event_id=self._event_id(), session=self._settings.session))]
 
     def _commit(self) -> list[Output]:
         """By hand: the item, its transcription, and no response (S3)."""
@@ -240,9 +234,8 @@ class LocalSession:
                 case TurnBegan():
                     outputs += self._begin_turn(edge, now)
                 case TurnEnded(item_id, end, samples):
-                    answer = self._detection is not None and self._detection.create_response
                     outputs.append(self._speech_stopped(item_id, end))
-                    outputs += self._take_turn(item_id, samples, None, answer=answer)
+                    outputs += self._take_turn(item_id, samples, None, answer=self._settings.answering)
                 case TurnInDoubt(ticket, samples):
                     outputs.append(JudgeTurn(ticket, samples))
         return outputs
@@ -253,7 +246,7 @@ class LocalSession:
             event_id=self._event_id(), audio_start_ms=samples_to_ms(turn.start), item_id=turn.item_id
         )
         outputs: list[Output] = [Emit(started)]
-        if self._interrupting:
+        if self._settings.interrupting:
             self._idle.hushed(now)
             outputs += self._responding.interrupt("turn_detected")
         return outputs
@@ -264,7 +257,7 @@ class LocalSession:
             outputs = self._store(item_id, samples, transcript)
         except ClientError as error:
             return [self._error(error, None)]
-        if answer and isinstance(self._session, RealtimeSession):
+        if answer and isinstance(self._settings.session, RealtimeSession):
             self._responding.want(TURN_ANSWER)
             outputs += self._begin_waiting()
         return outputs
@@ -272,11 +265,12 @@ class LocalSession:
     def _begin_waiting(self) -> list[Output]:
         """Begin the responses that wait, if the way is free: nothing else is said, and nobody would be interrupted."""
         outputs: list[Output] = []
-        if not isinstance(self._session, RealtimeSession) or (self._interrupting and self._hearing.speaking):
+        session = self._settings.session
+        if not isinstance(session, RealtimeSession) or (self._settings.interrupting and self._hearing.speaking):
             return outputs
         while (wish := self._responding.next_wish()) is not None:
             try:
-                outputs += self._responding.create(self._session, wish)
+                outputs += self._responding.create(session, wish)
             except ClientError as error:
                 outputs.append(self._error(error, wish.event_id))
         return outputs
@@ -288,10 +282,10 @@ class LocalSession:
         stored = self._requests.append(Entry(item, heard={0: HeardPart(samples, transcript)}))
         committed = InputAudioBufferCommitted(event_id=self._event_id(), item_id=item_id, previous_item_id=previous)
         outputs: list[Output] = [Emit(committed), *stored]
-        settings = self._session.audio.input.transcription
-        if settings is not None and transcript is None:
-            logprobs = "item.input_audio_transcription.logprobs" in (self._session.include or ())
-            outputs += self._transcripts.begin(utterance(item_id, samples, settings), logprobs=logprobs)
+        wanted = self._settings.session.audio.input.transcription
+        if wanted is not None and transcript is None:
+            logprobs = self._settings.transcript_logprobs
+            outputs += self._transcripts.begin(utterance(item_id, samples, wanted), logprobs=logprobs)
         return outputs
 
     # --- what is answered ---
@@ -308,7 +302,7 @@ class LocalSession:
     def _tick(self, now: float) -> list[Output]:
         if now >= self._expires_at:
             return self._expire()
-        idle_at = self._idle.deadline(self._detection)
+        idle_at = self._idle.deadline(self._settings.detection)
         if idle_at is not None and now >= idle_at:
             self._idle.end()
             return self._break_silence()
@@ -334,36 +328,9 @@ class LocalSession:
 
     # --- details ---
 
-    @property
-    def _detection(self) -> TurnDetection | None:
-        return self._session.audio.input.turn_detection
-
-    @property
-    def _interrupting(self) -> bool:
-        """Does the speaker's voice stop ours?"""
-        return self._detection is not None and self._detection.interrupt_response
-
-    def _conversing(self) -> RealtimeSession:
-        if not isinstance(self._session, RealtimeSession):
-            raise InvalidEvent(
-                "'response.create' is not possible in a transcription session: it never responds.",
-                code="invalid_value",
-                param="type",
-            )
-        return self._session
-
-    def _formats(self) -> tuple[AudioFormat, AudioFormat]:
-        heard = self._session.audio.input.format
-        spoken = self._session.audio.output.format if isinstance(self._session, RealtimeSession) else heard
-        return heard, spoken
-
     def _sounds(self, audio: Mapping[str, bytes]) -> Sounds:
-        audio_format = self._session.audio.input.format
+        audio_format = self._settings.heard_format
         return lambda path: decoded(audio[path], audio_format) if path in audio else EMPTY
-
-    def _listen(self) -> Listen:
-        source = self._session.audio.input
-        return Listen(source.format, detect=self._detection is not None)
 
     def _speech_stopped(self, item_id: str, end: int) -> Output:
         return Emit(SpeechStopped(event_id=self._event_id(), audio_end_ms=samples_to_ms(end), item_id=item_id))

@@ -224,7 +224,14 @@ _GA_ONLY = frozenset(
     }
 )
 _SINCE_2024_12 = frozenset(
-    {"conversation.created", "conversation.item.retrieved", "conversation.item.input_audio_transcription.delta"}
+    {
+        "conversation.created",
+        "conversation.item.retrieved",
+        "conversation.item.input_audio_transcription.delta",
+        "output_audio_buffer.started",
+        "output_audio_buffer.stopped",
+        "output_audio_buffer.cleared",
+    }
 )
 BETA_AUDIO_DELTA = _RENAMED["response.output_audio.delta"]
 

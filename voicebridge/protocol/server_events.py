@@ -1,7 +1,8 @@
 """The server events that voicebridge sends, in the GA dialect (protocol 3.5 to 3.9).
 
 `response.output_audio.delta` has no class: audio goes to the edge as samples (`core.io.Speech`) and becomes text there.
-`conversation.created` is sent in the beta dialect only; the edge drops it for GA.
+`conversation.created` is sent in the beta dialect only; the edge drops it for GA. The events of `output_audio_buffer`
+are for calls whose playback is ours.
 """
 
 from __future__ import annotations
@@ -249,6 +250,21 @@ class FunctionCallArgumentsDone(_ServerEvent):
     arguments: str
 
 
+class OutputAudioBufferStarted(_ServerEvent):
+    type: Literal["output_audio_buffer.started"] = "output_audio_buffer.started"
+    response_id: str
+
+
+class OutputAudioBufferStopped(_ServerEvent):
+    type: Literal["output_audio_buffer.stopped"] = "output_audio_buffer.stopped"
+    response_id: str
+
+
+class OutputAudioBufferCleared(_ServerEvent):
+    type: Literal["output_audio_buffer.cleared"] = "output_audio_buffer.cleared"
+    response_id: str
+
+
 class RateLimit(ServerModel):
     name: Literal["requests", "tokens"]
     limit: int
@@ -292,5 +308,8 @@ ServerEvent: TypeAlias = (
     | OutputAudioDone
     | FunctionCallArgumentsDelta
     | FunctionCallArgumentsDone
+    | OutputAudioBufferStarted
+    | OutputAudioBufferStopped
+    | OutputAudioBufferCleared
     | RateLimitsUpdated
 )

@@ -98,7 +98,7 @@ class OpusEncoder:
 
     def _change_when_unheard(self, samples: Samples) -> None:
         self._waited += 1
-        if self._waited > _LATEST_CHANGE or int(np.abs(samples).max()) <= _QUIET:
+        if self._waited > _LATEST_CHANGE or max(int(samples.max()), -int(samples.min())) <= _QUIET:
             self._change()
 
     def _change(self) -> None:

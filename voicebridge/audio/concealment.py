@@ -1,0 +1,112 @@
+"""Concealment of lost G.711: the last pitch period repeated and faded, joined on both sides.
+
+In the spirit of ITU-T G.711 Appendix I, without its delay of 3.75 ms: that one goes back to smooth what was played
+before the gap; here a step at the beginning of the gap is levelled out inside it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voicebridge.audio.encoding import G711_RATE_HZ
+from voicebridge.audio.g711 import Samples8k, alaw_to_pcm16, ulaw_to_pcm16
+from voicebridge.audio.resample import Resampler
+from voicebridge.audio.samples import INTERNAL_RATE_HZ, Samples
+
+_MS = G711_RATE_HZ // 1000
+_SHORTEST_PERIOD = 5 * _MS  # 200 Hz; higher voices repeat in several of their periods
+_LONGEST_PERIOD = 15 * _MS  # 66 Hz
+_COMPARED = 20 * _MS
+_HISTORY = _LONGEST_PERIOD + _COMPARED
+_FULL = 10 * _MS  # the first of a gap is as loud as what was before
+_FADED = 60 * _MS  # nothing is left of it
+_JOIN = 4 * _MS
+_RATIO = INTERNAL_RATE_HZ // G711_RATE_HZ
+
+
+class PitchRepetition:
+    """One 8 kHz stream with gaps in it."""
+
+    def __init__(self) -> None:
+        self._history: NDArray[np.float32] = np.zeros(_HISTORY, np.float32)
+        self._period: NDArray[np.float32] = np.zeros(_SHORTEST_PERIOD, np.float32)
+        self._concealed = 0  # samples of the gap so far
+        self._step = 0.0  # at the beginning of the gap
+
+    def heard(self, samples: Samples8k) -> Samples8k:
+        """The next samples that did come; returns them, after a gap with their beginning joined to what filled it."""
+        if self._concealed and len(samples):
+            length = min(_JOIN, len(samples))
+            rising = np.arange(1, length + 1, dtype=np.float32) / (length + 1)
+            joined = samples[:length] * rising + self._repeat(length) * (1 - rising)
+            samples = np.concatenate((np.rint(joined).astype(np.int16), samples[length:]))
+            self._concealed = 0
+        self._remember(samples.astype(np.float32))
+        return samples
+
+    def conceal(self, count: int) -> Samples8k:
+        """What might have been in the next `count` samples; silence from 60 ms after the beginning of a gap on."""
+        if not self._concealed:
+            self._begin()
+        concealed = self._repeat(count)
+        self._concealed += count
+        self._remember(concealed)
+        return np.rint(concealed).astype(np.int16)
+
+    def _remember(self, samples: NDArray[np.float32]) -> None:
+        self._history = np.concatenate((self._history, samples))[-_HISTORY:]
+
+    def _begin(self) -> None:
+        """Finds the pitch, and makes a period whose end leads into its beginning."""
+        past = self._history
+        period = _pitch(past)
+        quarter = period // 4
+        rising = np.arange(1, quarter + 1, dtype=np.float32) / (quarter + 1)
+        self._period = past[-period:].copy()
+        self._period[-quarter:] *= 1 - rising
+        self._period[-quarter:] += past[-period - quarter : -period] * rising
+        self._step = float(past[-1] - past[-period - 1])
+
+    def _repeat(self, count: int) -> NDArray[np.float32]:
+        at = np.arange(self._concealed, self._concealed + count)
+        wave = self._period.take(at, mode="wrap")
+        wave += self._step * np.clip(1 - (at + 1) / _JOIN, 0, None)
+        wave *= np.clip((_FADED - at) / (_FADED - _FULL), 0, 1)
+        np.clip(wave, -32_768, 32_767, out=wave)
+        return wave
+
+
+def _pitch(past: NDArray[np.float32]) -> int:
+    """The lag at which the last 20 ms resemble what was before them most."""
+    recent = past[-_COMPARED:]
+    candidates = np.lib.stride_tricks.sliding_window_view(past, _COMPARED)[_LONGEST_PERIOD - _SHORTEST_PERIOD :: -1]
+    alike = candidates @ recent
+    energy = np.einsum("ij,ij->i", candidates, candidates)
+    return _SHORTEST_PERIOD + int(np.argmax(alike / np.sqrt(energy + 1)))
+
+
+class G711Decoder:
+    """One stream of G.711 packets of any length, to 24 kHz, with the same methods as `OpusDecoder`."""
+
+    def __init__(self, law: str) -> None:
+        """`law` is "pcmu" or "pcma"."""
+        self._read = alaw_to_pcm16 if law == "pcma" else ulaw_to_pcm16
+        self._repetition = PitchRepetition()
+        self._resampler = Resampler(G711_RATE_HZ, INTERNAL_RATE_HZ)
+
+    def duration(self, payload: bytes) -> int:
+        return len(payload) * _RATIO
+
+    def decode(self, payload: bytes) -> Samples:
+        return self._resampler.push(self._repetition.heard(self._read(payload)))
+
+    def conceal(self, samples: int) -> Samples:
+        """`samples` at 24 kHz, of any number of whole G.711 samples."""
+        return self._resampler.push(self._repetition.conceal(samples // _RATIO))
+
+    def recover(self, next_payload: bytes, samples: int) -> Samples:  # noqa: ARG002 -- G.711 carries no correction
+        return self.conceal(samples)
+
+    def corrects(self, payload: bytes) -> bool:  # noqa: ARG002
+        return False

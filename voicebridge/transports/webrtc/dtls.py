@@ -1,4 +1,4 @@
-"""DTLS-SRTP for one call, driven by datagrams and by time (RFC 5764, RFC 8842). The cryptography is OpenSSL and libsrtp.
+"""DTLS-SRTP for one call, driven by datagrams and by time (RFC 5764, RFC 8842). OpenSSL and libsrtp encrypt.
 
 aiortc's own transport awaits each datagram in a task and parses it there; a call's audio would pass through two tasks
 and a queue. This one is called straight from the socket's reader. What it borrows from inside aiortc (certificate,

@@ -114,13 +114,6 @@ class MemoryPort:
         self._gone.set()
 
 
-class Joinable(LocalSession):
-    """Tells who joins of the session."""
-
-    def joined(self) -> list[Output]:
-        return self.start()[1:2]
-
-
 class Memory:
     """An observer."""
 
@@ -141,7 +134,7 @@ def new_call(
     defaults = SessionDefaults()
     memory = Memory()
     call = Call(
-        Joinable(
+        LocalSession(
             new_session("realtime", defaults, session_id="sess_1", expires_at=0),
             IdFactory(1),
             defaults,

@@ -35,8 +35,8 @@ def connection(
     )
 
 
-def authenticator(*keys: str, allow_query: bool = False) -> Authenticator:
-    return Authenticator([hash_key(key) for key in keys], SIGNER, lambda: NOW, allow_query=allow_query)
+def authenticator(*keys: str, allow_query: bool = False, now: float = NOW) -> Authenticator:
+    return Authenticator([hash_key(key) for key in keys], SIGNER, lambda: now, allow_query=allow_query)
 
 
 def ephemeral(*, issuer: str = ISSUER, single_use: bool = False) -> str:
@@ -110,6 +110,17 @@ def test_ephemeral_keys_are_recognised() -> None:
 def test_ephemeral_keys_die_with_the_key_that_asked_for_them() -> None:
     with pytest.raises(Unauthorized, match="no longer valid"):
         authenticator("new-key").identify_key(ephemeral())
+
+
+def test_an_expired_ephemeral_key_still_tells_whose_call_it_began() -> None:
+    late = authenticator(KEY, now=NOW + 10_000)
+    with pytest.raises(Unauthorized) as caught:
+        late.identify_key(ephemeral())
+    assert caught.value.code == "ephemeral_key_expired"
+    identity = late.identify(connection({"Authorization": f"Bearer {ephemeral()}"}), expired_too=True)
+    assert isinstance(identity, Ephemeral)
+    with pytest.raises(Unauthorized):
+        late.identify_key(ephemeral() + "x", expired_too=True)
 
 
 def test_ephemeral_keys_open_sessions_and_nothing_else() -> None:

@@ -242,13 +242,20 @@ async def test_models_can_be_limited(tmp_path: Any) -> None:
         assert (await opened(limited, "/v1/realtime?intent=transcription")).first["type"] == "session.created"
 
 
-@pytest.mark.parametrize("headers", [BEARER, {}, bearer("wrong")])
-async def test_a_call_that_does_not_run_is_not_found(server: RunningServer, headers: dict[str, str]) -> None:
+async def test_a_call_that_does_not_run_is_not_found(server: RunningServer) -> None:
     with pytest.raises(InvalidStatus) as caught:
-        await opened(server, "/v1/realtime?call_id=rtc_1", headers)
+        await opened(server, "/v1/realtime?call_id=rtc_1")
     assert caught.value.response.status_code == 404
     error = json.loads(caught.value.response.body or b"")["error"]
     assert (error["code"], error["param"], error["type"]) == ("call_id_not_found", "call_id", "invalid_request_error")
+
+
+async def test_who_looks_for_a_call_shows_an_api_key_first(server: RunningServer) -> None:
+    assert refusal(await opened(server, "/v1/realtime?call_id=rtc_1", {}))[0] is None
+    assert refusal(await opened(server, "/v1/realtime?call_id=rtc_1", bearer("wrong")))[0] == "invalid_api_key"
+    key = await minted(server, "client_secrets")
+    result = await opened(server, "/v1/realtime?call_id=rtc_1", bearer(key))
+    assert refusal(result)[::2] == ("ephemeral_key_forbidden", 3000)
 
 
 # --- dialects -----------------------------------------------------------------------------------------------------

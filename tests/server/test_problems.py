@@ -54,7 +54,9 @@ def client(*routes: Route) -> httpx.AsyncClient:
         (errors.InvalidEvent("bad", code="invalid_value", param="session.model"), 400, "invalid_request_error"),
         (errors.Unauthorized("who", code="invalid_api_key"), 401, "invalid_request_error"),
         (errors.Forbidden("no"), 403, "invalid_request_error"),
+        (errors.NotFound("where"), 404, "invalid_request_error"),
         (errors.InvalidState("not now"), 409, "invalid_request_error"),
+        (errors.UnsupportedType("what"), 415, "invalid_request_error"),
         (errors.TooLarge("long"), 413, "invalid_request_error"),
         (errors.CapacityReached("full"), 503, "server_error"),
         (errors.EngineUnavailable("loading"), 503, "server_error"),
@@ -149,6 +151,16 @@ async def test_ids_are_made_or_kept_and_known_to_the_handlers() -> None:
     assert request_id.get() is None
 
 
+@pytest.mark.parametrize("headers", [{}, {"origin": "https://page.example"}])
+async def test_options_are_answered_though_they_are_no_preflight(headers: dict[str, str]) -> None:
+    async with client() as http:
+        for path in ("/json", "/nowhere"):
+            answer = await http.options(path, headers=headers)
+            assert answer.status_code == 204
+            assert "PATCH" in answer.headers["allow"]
+            assert ("access-control-allow-origin" in answer.headers) == bool(headers)
+
+
 async def test_preflights_are_answered_on_every_path_and_echo_what_was_asked_for() -> None:
     asked = "authorization,content-type,openai-beta,x-openai-agents-sdk,x-stainless-arch,x-anything"
     headers = {
@@ -162,7 +174,7 @@ async def test_preflights_are_answered_on_every_path_and_echo_what_was_asked_for
             assert answer.status_code == 200
             assert answer.headers["access-control-allow-headers"] == asked
             assert answer.headers["access-control-allow-origin"] == "https://page.example"
-            assert "POST" in answer.headers["access-control-allow-methods"]
+            assert {"POST", "PATCH", "DELETE"} <= set(answer.headers["access-control-allow-methods"].split(", "))
             assert answer.headers["x-request-id"]
 
 
@@ -171,7 +183,7 @@ async def test_pages_may_read_the_location_and_other_pages_nothing() -> None:
         ours = await http.get("/id", headers={"origin": "https://page.example"})
         other = await http.get("/id", headers={"origin": "https://other.example"})
     exposed = {name.strip().lower() for name in ours.headers["access-control-expose-headers"].split(",")}
-    assert exposed == {"location", "x-request-id"}
+    assert exposed == {"location", "link", "x-request-id"}
     assert "access-control-allow-origin" not in other.headers
 
 

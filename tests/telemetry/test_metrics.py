@@ -85,9 +85,21 @@ def test_two_processes_worth_of_metrics_live_side_by_side() -> None:
     assert 'voicebridge_turns_total{kind="manual"} 1.0' not in lines(two)
 
 
+def test_who_joins_a_call_is_counted_and_ends_no_session() -> None:
+    metrics = Metrics()
+    with metrics.sideband("ga"):
+        assert 'voicebridge_sessions_active{dialect="ga",transport="sideband"} 1.0' in lines(metrics)
+    text = lines(metrics)
+    assert 'voicebridge_sessions_active{dialect="ga",transport="sideband"} 0.0' in text
+    assert 'voicebridge_sessions_total{dialect="ga",transport="sideband"} 1.0' in text
+    assert "voicebridge_session_seconds_count 0.0" in text
+
+
 def test_every_metric_is_in_the_operators_guide() -> None:
     document = DOCUMENT.read_text()
-    families = [family for family in Metrics().registry.collect() if family.name.startswith("voicebridge_")]
+    metrics = Metrics()
+    metrics.media.watch(list, dict)
+    families = [family for family in metrics.registry.collect() if family.name.startswith("voicebridge_")]
     for family in families:
         name = family.name.removeprefix("voicebridge_") + ("_total" if family.type == "counter" else "")
         assert f"`{name}`" in document

@@ -7,7 +7,7 @@ import logging
 import secrets
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 
 from starlette.applications import Starlette
@@ -28,14 +28,17 @@ from voicebridge.protocol.session_config import SessionDefaults
 from voicebridge.protocol.validation import Strictness
 from voicebridge.runtime.calls import Calls
 from voicebridge.runtime.ports import Engine
+from voicebridge.server.admission import Admission, CallSettings
 from voicebridge.server.auth import Authenticator
 from voicebridge.server.client_secrets import ClientSecrets
+from voicebridge.server.console import KeylessAccess, console_routes
 from voicebridge.server.engines import Engines, running_engines
+from voicebridge.server.open_calls import OpenCalls
 from voicebridge.server.opening import OpeningRules
 from voicebridge.server.ops import Readiness, ops_routes
 from voicebridge.server.paths import CollapsedSlashes
 from voicebridge.server.problems import exception_handlers, http_middleware
-from voicebridge.server.realtime import CallSettings, RealtimeEndpoint
+from voicebridge.server.realtime import RealtimeEndpoint
 from voicebridge.server.tokens import TokenSigner
 from voicebridge.state import InMemoryState
 from voicebridge.telemetry.metrics import Metrics
@@ -49,6 +52,10 @@ AMPLE_RATE_LIMITS = (
     RateLimit(name="tokens", limit=10_000_000, remaining=9_990_000, reset_seconds=0.0),
 )
 """What `rate_limits.updated` tells: nothing is rationed here, and clients expect the event (choice 9)."""
+
+
+PREFIXES = ("/v1", "/openai/v1", "/openai")
+"""OpenAI's own, and the two of Azure's."""
 
 
 def create_app(settings: Settings) -> Starlette:
@@ -80,15 +87,20 @@ class _Server:
         self._calls = Calls(settings.limits.max_sessions)
         self._defaults = session_defaults(settings.session)
         self._strictness = Strictness(settings.session.strict_unknown, _report_unknown)
+        self._state = InMemoryState(time.time)
+        self._open_calls = OpenCalls(self._calls, self._state, secrets.token_hex(8))
+        self._admission = self._new_admission()
         self._engines: Engines | None = None
 
     @asynccontextmanager
     async def lifespan(self, _app: Starlette) -> AsyncIterator[None]:
-        async with running_engines(self._settings.engine, self.metrics, local_time) as self._engines:
+        async with AsyncExitStack() as stack:
+            engines = running_engines(self._settings.engine, self.metrics, local_time)
+            self._engines = await stack.enter_async_context(engines)
             self.metrics.watch_tasks(lambda: len(asyncio.all_tasks()))
             await asyncio.to_thread(_new_listener)  # the detector's model loads now, not in somebody's first call
+            await stack.enter_async_context(self._calls.running())
             yield
-            await self._calls.drain(0)
 
     def readiness(self) -> Readiness:
         if self._calls.draining:
@@ -99,15 +111,14 @@ class _Server:
         await self._calls.drain(self._settings.server.drain_s)
 
     def routes(self) -> list[BaseRoute]:
-        endpoint, minting = self._endpoint(), self._minting()
+        sockets, minting = self._sockets(), self._minting()
         metrics_auth = self._authenticator if self._settings.server.metrics_require_key else None
-        sockets = ("/v1/realtime", "/openai/v1/realtime", "/openai/realtime")
+        paths = ("/v1/realtime", "/openai/v1/realtime", "/openai/realtime")
         return [
-            *(WebSocketRoute(path, endpoint.handle) for path in sockets),
-            *minting.routes("/v1"),
-            *minting.routes("/openai/v1"),
-            *minting.routes("/openai"),
+            *(WebSocketRoute(path, sockets.handle) for path in paths),
+            *(route for prefix in PREFIXES for route in minting.routes(prefix)),
             *ops_routes(self.metrics, self.readiness, metrics_auth=metrics_auth),
+            *console_routes(self._keyless_access()),
         ]
 
     def _new_engine(self) -> Engine:
@@ -115,11 +126,11 @@ class _Server:
             raise EngineUnavailable("The server is still starting; try again in a moment.")
         return self._engines.new()
 
-    def _endpoint(self) -> RealtimeEndpoint:
+    def _new_admission(self) -> Admission:
         settings = self._settings
-        return RealtimeEndpoint(
+        return Admission(
             authenticator=self._authenticator,
-            state=InMemoryState(time.time),
+            state=self._state,
             calls=self._calls,
             rules=OpeningRules(
                 defaults=self._defaults,
@@ -135,6 +146,19 @@ class _Server:
             ids=self._ids,
             wall=time.time,
         )
+
+    def _sockets(self) -> RealtimeEndpoint:
+        limits = self._settings.limits
+        return RealtimeEndpoint(
+            admission=self._admission,
+            open_calls=self._open_calls,
+            limits=WebSocketLimits(limits.outbound_queue_bytes, limits.max_events_per_s, limits.max_events_burst),
+            auth_http_401=self._settings.server.ws_auth_http_401,
+        )
+
+    def _keyless_access(self) -> KeylessAccess:
+        server = self._settings.server
+        return KeylessAccess(self._signer, server.api_keys, server.host, time.time)
 
     def _minting(self) -> ClientSecrets:
         return ClientSecrets(
@@ -170,13 +194,12 @@ def call_settings(settings: Settings) -> CallSettings:
     limits, session = settings.limits, settings.session
     return CallSettings(
         session=session_limits(limits, session),
-        websocket=WebSocketLimits(limits.outbound_queue_bytes, limits.max_events_per_s, limits.max_events_burst),
         wire=WireLimits(limits.max_append_bytes),
+        lenient_dialect=session.lenient_dialect,
         inbox_size=limits.inbox_size,
         pcm_channels=session.pcm_channels,
         max_sessions_per_key=limits.max_sessions_per_key,
-        lenient_dialect=session.lenient_dialect,
-        auth_http_401=settings.server.ws_auth_http_401,
+        sideband_grace_s=settings.webrtc.sideband_grace_s,
     )
 
 

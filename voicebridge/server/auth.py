@@ -1,6 +1,6 @@
 """Who is calling: finds the key in a request or WebSocket handshake and decides what it is.
 
-Standard keys may do everything. Ephemeral keys may open sessions and nothing else.
+Standard keys may do everything. Ephemeral keys may open sessions, end those, and nothing else.
 """
 
 from __future__ import annotations
@@ -98,24 +98,27 @@ class Authenticator:
         self._wall = wall
         self._allow_query = allow_query
 
-    def identify(self, connection: HTTPConnection) -> Identity:
-        """Who is calling. Raises `Unauthorized`: without a code where no key came, else with the reason."""
+    def identify(self, connection: HTTPConnection, *, expired_too: bool = False) -> Identity:
+        """Who is calling. Raises `Unauthorized`: without a code where no key came, else with the reason.
+
+        `expired_too`: an ephemeral key still says who holds it, for what was begun while it was valid.
+        """
         key = credential(connection, allow_query=self._allow_query)
         if key is None:
             raise Unauthorized(
                 "You didn't provide an API key. Send it as 'Authorization: Bearer YOUR_KEY', "
                 "or from a browser as the WebSocket subprotocol 'openai-insecure-api-key.YOUR_KEY'."
             )
-        return self.identify_key(key)
+        return self.identify_key(key, expired_too=expired_too)
 
-    def identify_key(self, key: str) -> Identity:
+    def identify_key(self, key: str, *, expired_too: bool = False) -> Identity:
         """Who holds `key`. Raises `Unauthorized`."""
         standard = self._standard(key)
         if standard is not None:
             return standard
         if not key.startswith(PREFIX):
             raise Unauthorized(f"Incorrect API key provided: {_masked(key)}.", code="invalid_api_key")
-        grant = self._signer.verify(key, self._wall())
+        grant = self._signer.verify(key, None if expired_too else self._wall())
         if grant.issuer not in self._fingerprints:
             raise Unauthorized("The API key that asked for this ephemeral key is no longer valid.",
                                code="invalid_api_key")  # fmt: skip

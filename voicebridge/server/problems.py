@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 
 from starlette.datastructures import MutableHeaders
@@ -20,7 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from voicebridge.errors import MalformedEvent, TooLarge, VoicebridgeError
 from voicebridge.protocol.json_text import check_depth, json_object
-from voicebridge.server.cors import cors_middleware
+from voicebridge.server.cors import AnsweredOptions, cors_middleware
 from voicebridge.telemetry.logs import request_id
 
 _log = logging.getLogger(__name__)
@@ -63,7 +64,7 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     message = error.detail
     if error.status_code == 404:
         message = f"Invalid URL ({request.method} {request.url.path})"
-    elif error.status_code == 405:
+    elif error.status_code == 405 and message == HTTPStatus.METHOD_NOT_ALLOWED.phrase:
         message = f"Not allowed to {request.method} on {request.url.path}"
     kind = "server_error" if error.status_code >= 500 else "invalid_request_error"
     body = error_body(message, error_type=kind, code=_HTTP_CODES.get(error.status_code))
@@ -89,16 +90,22 @@ def exception_handlers(
     return {VoicebridgeError: on_voicebridge_error, HTTPException: _on_http_exception}
 
 
-async def read_json(request: Request, *, max_bytes: int) -> dict[str, Any]:
-    """The body, one JSON object of at most `max_bytes`; an empty body counts as an empty object.
-
-    Raises `TooLarge`, as soon as that is certain, or `MalformedEvent` (`invalid_json`).
-    """
+async def read_body(request: Request, *, max_bytes: int) -> bytes:
+    """The body. Raises `TooLarge`, as soon as that is certain."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > max_bytes:
             raise TooLarge(f"The body of your request is longer than {max_bytes} bytes.", code="request_too_large")
+    return bytes(body)
+
+
+async def read_json(request: Request, *, max_bytes: int) -> dict[str, Any]:
+    """The body, one JSON object of at most `max_bytes`; an empty body counts as an empty object.
+
+    Raises `TooLarge` or `MalformedEvent` (`invalid_json`).
+    """
+    body = await read_body(request, max_bytes=max_bytes)
     try:
         value = json_object((body or b"{}").decode())
         check_depth(value)
@@ -171,7 +178,12 @@ class UnexpectedErrors:
 
 def http_middleware(cors_allow_origins: Sequence[str]) -> list[Middleware]:
     """All middleware of the server, in order: `Starlette(middleware=http_middleware(...))`."""
-    return [Middleware(RequestIds), cors_middleware(cors_allow_origins), Middleware(UnexpectedErrors)]
+    return [
+        Middleware(RequestIds),
+        cors_middleware(cors_allow_origins),
+        Middleware(AnsweredOptions),
+        Middleware(UnexpectedErrors),
+    ]
 
 
 def _sent_id(scope: Scope) -> str | None:

@@ -6,11 +6,14 @@ Labels are bounded: a label that takes its values from outside keeps the first f
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Literal, TypeAlias
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from voicebridge.telemetry.media import MediaMetrics
 
 Stage: TypeAlias = Literal[
     "committed_to_transcript",
@@ -60,6 +63,7 @@ class Metrics:
         self._sessions()
         self._conversation()
         self._traffic()
+        self.media = MediaMetrics(self.registry)
 
     def _sessions(self) -> None:
         by = ["dialect", "transport"]
@@ -104,6 +108,16 @@ class Metrics:
         self._active.labels(dialect, transport).dec()
         self._ended.labels(self._reasons(reason)).inc()
         self._session_s.observe(seconds)
+
+    @contextmanager
+    def sideband(self, dialect: str) -> Iterator[None]:
+        """Somebody has joined a call. No session of its own: it ends none, and lasts as long as it likes."""
+        self._active.labels(dialect, "sideband").inc()
+        self._opened.labels(dialect, "sideband").inc()
+        try:
+            yield
+        finally:
+            self._active.labels(dialect, "sideband").dec()
 
     def token_minted(self, dialect: str) -> None:
         self._minted.labels(dialect).inc()

@@ -113,8 +113,9 @@ class BrokenWriter(MemoryPort):
 
 class BrokenSender(MemoryPort):
     def send(self, output: Output) -> None:
-        if isinstance(output, Emit) and isinstance(output.event, InputAudioBufferCleared):
-            raise RuntimeError("a bug")
+        match output:
+            case Emit(InputAudioBufferCleared()):
+                raise ValueError("a bug")
         super().send(output)
 
 

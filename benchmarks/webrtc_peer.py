@@ -70,6 +70,7 @@ class LightPeer:
         """Gets every RTP packet, decrypted, where somebody wants to look inside."""
         self.events: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self.opened = asyncio.Event()
+        self.location = ""
 
     # --- signalling ---
 
@@ -93,17 +94,21 @@ class LightPeer:
         ]
         return "\r\n".join(lines) + "\r\n"
 
-    def begin(self, answer: str) -> None:
-        """Start looking for the server; returns at once."""
+    def begin(self, answer: str, host: str = "127.0.0.1") -> None:
+        """Start looking for the server, on that host if it offers it; returns at once."""
         self._answer = answer
         self._remote = (_attribute(answer, "ice-ufrag"), _attribute(answer, "ice-pwd"))
-        self._address = candidate(answer)
+        self._address = candidate(answer, host)
         self._path.open(self._address, self._datagram)
         self._check()
 
+    async def reachable(self) -> None:
+        """The server has answered on the path."""
+        await self._reachable.wait()
+
     async def connect(self) -> None:
         """Path, DTLS and the beginning of SCTP; media may flow when it returns."""
-        await self._reachable.wait()
+        await self.reachable()
         transport = cast("RTCIceTransport", self._path)
         self._dtls = RTCDtlsTransport(transport, [self._certificate])
         self._dtls._set_role("server" if _attribute(self._answer, "setup") == "active" else "client")
@@ -252,10 +257,10 @@ def _attribute(sdp: str, name: str) -> str:
     return found[1]
 
 
-def candidate(sdp: str) -> tuple[str, int]:
-    """Of IPv4 and UDP; loopback where there is one."""
+def candidate(sdp: str, host: str) -> tuple[str, int]:
+    """Of IPv4 and UDP; on that host where there is one."""
     found = re.findall(r"a=candidate:\S+ 1 udp \d+ (\d+\.\d+\.\d+\.\d+) (\d+) typ host", sdp, re.IGNORECASE)
-    return min(((host, int(port)) for host, port in found), key=lambda address: address[0] != "127.0.0.1")
+    return min(((address, int(port)) for address, port in found), key=lambda address: address[0] != host)
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +278,8 @@ async def call(peer: LightPeer, client: httpx.AsyncClient, path: str = "realtime
     response = await client.post(path, headers={"Content-Type": "application/sdp"}, content=peer.offer())
     response.raise_for_status()
     answered = now()
-    peer.begin(response.text)
+    peer.location = response.headers.get("location", "")
+    peer.begin(response.text, client.base_url.host)
     await peer.connect()
     return Called(answered - begun, now() - begun)
 

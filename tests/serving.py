@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from voicebridge.cli import listening
-from voicebridge.config import EngineSettings, LimitsSettings, ServerSettings, SessionSettings, Settings
+from voicebridge.config import EngineSettings, LimitsSettings, ServerSettings, SessionSettings, Settings, WebRtcSettings
 from voicebridge.server import tls
 from voicebridge.server.app import create_app
 
@@ -67,6 +67,7 @@ def serving(
     limits: LimitsSettings | None = None,
     session: SessionSettings | None = None,
     server: ServerSettings | None = None,
+    webrtc: WebRtcSettings | None = None,
 ) -> Iterator[RunningServer]:
     """Serve on free ports, plain and TLS, until the block ends; the engine is ready inside."""
     certificate = tls.ensure_certificate(certificates, tls.own_names(), datetime.now(UTC))
@@ -74,6 +75,7 @@ def serving(
         engine=EngineSettings.model_validate({"kind": kind}),
         limits=limits or LimitsSettings(),
         session=session or SessionSettings(),
+        webrtc=webrtc or WebRtcSettings(),
         server=(server or ServerSettings()).model_copy(
             update={"port": 0, "tls_certificate": certificate.certificate, "tls_key": certificate.key, "drain_s": 0}
         ),

@@ -59,6 +59,8 @@ class Peer:
     answer: str = ""
     posted: float = 0.0
     answered: float = 0.0
+    edit: Callable[[str], str] = str
+    """Makes what is posted of the offer that the library wrote."""
 
     def __post_init__(self) -> None:
         self.seen = MediaRecorder(self.dialect)
@@ -162,8 +164,8 @@ class Peer:
         """Offer, be answered, and begin to connect."""
         with patch("aioice.ice.get_host_addresses", lambda **_families: [LOOPBACK]):
             await self.connection.setLocalDescription(await self.connection.createOffer())
-        offer = self.connection.localDescription.sdp
-        response = await self._post(server, offer if how.candidates else without_candidates(offer), how)
+        offer = without_message_limit(self.connection.localDescription.sdp)
+        response = await self._post(server, self.edit(offer if how.candidates else without_candidates(offer)), how)
         if response.status_code != 201:
             raise Refused(response)
         assert response.headers["content-type"].split(";")[0] == "application/sdp"
@@ -204,6 +206,13 @@ class Peer:
         await self.connection.close()
 
 
+async def eventually(condition: Callable[[], bool], within_s: float = PATIENCE_S) -> None:
+    deadline = asyncio.get_running_loop().time() + within_s
+    while not condition():
+        assert asyncio.get_running_loop().time() < deadline, "it did not come about"
+        await asyncio.sleep(0.05)
+
+
 @dataclass(frozen=True, slots=True)
 class Signalling:
     """How to call. `session` makes it a multipart request; `relay` leads the media through a bad line."""
@@ -219,6 +228,11 @@ def without_candidates(sdp: str) -> str:
     return "".join(
         line for line in sdp.splitlines(keepends=True) if not line.startswith(("a=candidate", "a=end-of-candidates"))
     )
+
+
+def without_message_limit(sdp: str) -> str:
+    """As clients offer that leave it at the standard's 64 KiB."""
+    return re.sub(r"a=max-message-size:.*\r\n", "", sdp)
 
 
 def candidates(sdp: str) -> list[Address]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import importlib
 import os
 import platform
 import re
@@ -12,53 +13,40 @@ import socket
 import ssl
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib import metadata
 from itertools import groupby
 from pathlib import Path
-from typing import Literal
 
 import httpx
 from cryptography import x509
 
 from voicebridge import __version__
 from voicebridge.cli import microphone, places, runfile
-from voicebridge.cli.options import add_settings_arguments, load_settings
+from voicebridge.cli.findings import Finding, Grade, report
+from voicebridge.cli.options import add_server_arguments, add_settings_arguments, load_settings
 from voicebridge.cli.terminal import CommandError, Terminal, own_command
 from voicebridge.config import EngineSettings, Settings
 from voicebridge.engines.embedded import models
 from voicebridge.errors import ConfigError
 
-add_arguments = add_settings_arguments
-
-Grade = Literal["ok", "note", "problem"]
+_TOPICS = {"webrtc": "voicebridge.cli.doctor_webrtc"}
 _OLDEST_PYTHON = (3, 11)
 _MIB = 1024 * 1024
 _CONVERTED_BYTES = 200 * _MIB
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing looked at. A `problem` keeps the server from doing its job; a `note` is about something optional."""
-
-    grade: Grade
-    subject: str
-    text: str
-    remedy: str = ""
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("topic", nargs="?", choices=_TOPICS, help="look closely at this: " + ", ".join(_TOPICS))
+    add_settings_arguments(parser)
+    add_server_arguments(parser)
 
 
 def run(arguments: argparse.Namespace, terminal: Terminal, env: Mapping[str, str]) -> int:
-    problems = 0
-    for finding in _examine(arguments, env):
-        mark = {"ok": terminal.green("ok     "), "note": terminal.yellow("note   "), "problem": terminal.red("PROBLEM")}
-        terminal.line(f"{mark[finding.grade]}  {finding.subject:24} {finding.text}")
-        if finding.remedy:
-            terminal.line(f"{'':35}→ {finding.remedy}")
-        problems += finding.grade == "problem"
-    verdict = f"\n{problems} problem{'s' * (problems != 1)} found" if problems else "\neverything that is needed works"
-    terminal.line(terminal.red(verdict) if problems else terminal.green(verdict))
-    return 1 if problems else 0
+    if arguments.topic is None:
+        return report(_examine(arguments, env), terminal)
+    topic = importlib.import_module(_TOPICS[arguments.topic])
+    return report(topic.examine(arguments, env), terminal)
 
 
 def _examine(arguments: argparse.Namespace, env: Mapping[str, str]) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""Concealment of lost G.711: the last pitch period repeated and faded, joined on both sides.
+"""Concealment for codecs without any of their own: the last pitch period repeated and faded, joined on both sides.
 
 In the spirit of ITU-T G.711 Appendix I, without its delay of 3.75 ms: that one goes back to smooth what was played
 before the gap; here a step at the beginning of the gap is levelled out inside it.
@@ -10,34 +10,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voicebridge.audio.encoding import G711_RATE_HZ
-from voicebridge.audio.g711 import Samples8k, alaw_to_pcm16, ulaw_to_pcm16
+from voicebridge.audio.g711 import alaw_to_pcm16, ulaw_to_pcm16
 from voicebridge.audio.resample import Resampler
 from voicebridge.audio.samples import INTERNAL_RATE_HZ, Samples
 
-_MS = G711_RATE_HZ // 1000
-_SHORTEST_PERIOD = 5 * _MS  # 200 Hz; higher voices repeat in several of their periods
-_LONGEST_PERIOD = 15 * _MS  # 66 Hz
-_COMPARED = 20 * _MS
-_HISTORY = _LONGEST_PERIOD + _COMPARED
-_FULL = 10 * _MS  # the first of a gap is as loud as what was before
-_FADED = 60 * _MS  # nothing is left of it
-_JOIN = 4 * _MS
+_SHORTEST_PERIOD_MS = 5  # 200 Hz; higher voices repeat in several of their periods
+_LONGEST_PERIOD_MS = 15  # 66 Hz
+_COMPARED_MS = 20
+_FULL_MS = 10  # the first of a gap is as loud as what was before
+_FADED_MS = 60  # nothing is left of it
+_JOIN_MS = 4
 _RATIO = INTERNAL_RATE_HZ // G711_RATE_HZ
 
 
 class PitchRepetition:
-    """One 8 kHz stream with gaps in it."""
+    """One stream of int16 samples with gaps in it, at `rate_hz`."""
 
-    def __init__(self) -> None:
-        self._history: NDArray[np.float32] = np.zeros(_HISTORY, np.float32)
-        self._period: NDArray[np.float32] = np.zeros(_SHORTEST_PERIOD, np.float32)
+    def __init__(self, rate_hz: int) -> None:
+        ms = rate_hz // 1000
+        self._shortest, self._longest = _SHORTEST_PERIOD_MS * ms, _LONGEST_PERIOD_MS * ms
+        self._compared = _COMPARED_MS * ms
+        self._full, self._faded, self._join = _FULL_MS * ms, _FADED_MS * ms, _JOIN_MS * ms
+        self._history: NDArray[np.float32] = np.zeros(self._longest + self._compared, np.float32)
+        self._period: NDArray[np.float32] = self._history[: self._shortest]
         self._concealed = 0  # samples of the gap so far
         self._step = 0.0  # at the beginning of the gap
 
-    def heard(self, samples: Samples8k) -> Samples8k:
+    def heard(self, samples: Samples) -> Samples:
         """The next samples that did come; returns them, after a gap with their beginning joined to what filled it."""
         if self._concealed and len(samples):
-            length = min(_JOIN, len(samples))
+            length = min(self._join, len(samples))
             rising = np.arange(1, length + 1, dtype=np.float32) / (length + 1)
             joined = samples[:length] * rising + self._repeat(length) * (1 - rising)
             samples = np.concatenate((np.rint(joined).astype(np.int16), samples[length:]))
@@ -45,7 +47,7 @@ class PitchRepetition:
         self._remember(samples.astype(np.float32))
         return samples
 
-    def conceal(self, count: int) -> Samples8k:
+    def conceal(self, count: int) -> Samples:
         """What might have been in the next `count` samples; silence from 60 ms after the beginning of a gap on."""
         if not self._concealed:
             self._begin()
@@ -55,12 +57,12 @@ class PitchRepetition:
         return np.rint(concealed).astype(np.int16)
 
     def _remember(self, samples: NDArray[np.float32]) -> None:
-        self._history = np.concatenate((self._history, samples))[-_HISTORY:]
+        self._history = np.concatenate((self._history, samples))[-len(self._history) :]
 
     def _begin(self) -> None:
         """Finds the pitch, and makes a period whose end leads into its beginning."""
         past = self._history
-        period = _pitch(past)
+        period = self._pitch()
         quarter = period // 4
         rising = np.arange(1, quarter + 1, dtype=np.float32) / (quarter + 1)
         self._period = past[-period:].copy()
@@ -68,22 +70,21 @@ class PitchRepetition:
         self._period[-quarter:] += past[-period - quarter : -period] * rising
         self._step = float(past[-1] - past[-period - 1])
 
+    def _pitch(self) -> int:
+        """The lag at which the last 20 ms resemble most what was before them."""
+        windows = np.lib.stride_tricks.sliding_window_view(self._history, self._compared)
+        earlier = windows[self._longest - self._shortest :: -1]
+        alike = earlier @ windows[-1]
+        energy = np.einsum("ij,ij->i", earlier, earlier)
+        return self._shortest + int(np.argmax(alike / np.sqrt(energy + 1)))
+
     def _repeat(self, count: int) -> NDArray[np.float32]:
         at = np.arange(self._concealed, self._concealed + count)
         wave = self._period.take(at, mode="wrap")
-        wave += self._step * np.clip(1 - (at + 1) / _JOIN, 0, None)
-        wave *= np.clip((_FADED - at) / (_FADED - _FULL), 0, 1)
+        wave += self._step * np.clip(1 - (at + 1) / self._join, 0, None)
+        wave *= np.clip((self._faded - at) / (self._faded - self._full), 0, 1)
         np.clip(wave, -32_768, 32_767, out=wave)
         return wave
-
-
-def _pitch(past: NDArray[np.float32]) -> int:
-    """The lag at which the last 20 ms resemble what was before them most."""
-    recent = past[-_COMPARED:]
-    candidates = np.lib.stride_tricks.sliding_window_view(past, _COMPARED)[_LONGEST_PERIOD - _SHORTEST_PERIOD :: -1]
-    alike = candidates @ recent
-    energy = np.einsum("ij,ij->i", candidates, candidates)
-    return _SHORTEST_PERIOD + int(np.argmax(alike / np.sqrt(energy + 1)))
 
 
 class G711Decoder:
@@ -92,7 +93,7 @@ class G711Decoder:
     def __init__(self, law: str) -> None:
         """`law` is "pcmu" or "pcma"."""
         self._read = alaw_to_pcm16 if law == "pcma" else ulaw_to_pcm16
-        self._repetition = PitchRepetition()
+        self._repetition = PitchRepetition(G711_RATE_HZ)
         self._resampler = Resampler(G711_RATE_HZ, INTERNAL_RATE_HZ)
 
     def duration(self, payload: bytes) -> int:

@@ -20,14 +20,13 @@ from typing import Final
 
 import numpy as np
 
+from voicebridge.audio.opus_packet import LONGEST, UndecodablePacket
 from voicebridge.audio.samples import INTERNAL_RATE_HZ, Samples
-from voicebridge.errors import ClientError, EngineError
+from voicebridge.errors import EngineError
 
 LOW_DELAY: Final = 2051  # OPUS_APPLICATION_RESTRICTED_LOWDELAY
 VOIP: Final = 2048  # OPUS_APPLICATION_VOIP
 
-LONGEST_PACKET: Final = INTERNAL_RATE_HZ * 120 // 1000
-"""Samples in the longest packet there is: 120 ms."""
 CONCEALMENT_STEP: Final = INTERNAL_RATE_HZ // 400
 """libopus conceals whole multiples of 2.5 ms."""
 
@@ -36,10 +35,6 @@ _MAX_PAYLOAD = 1275  # bytes; RFC 6716 section 3.4
 _SET_BITRATE, _SET_COMPLEXITY, _SET_FEC, _SET_LOSS = 4002, 4010, 4012, 4014
 _RESET = 4028
 _FILE_NAME = re.compile(r"(lib)?opus(-[\w.]+)?(\.\d+)*\.(so[.\d]*|dylib|dll)")
-
-
-class UndecodablePacket(ClientError):
-    """A payload is not an Opus packet."""
 
 
 class _Library:
@@ -66,8 +61,6 @@ class _Library:
         self.decode = library.opus_decode
         self.decode.argtypes = [pointer, ctypes.c_char_p, count, pointer, number, number]
         self.decode.restype = number
-        self.packet_samples = library.opus_packet_get_nb_samples
-        self.packet_samples.argtypes, self.packet_samples.restype = [ctypes.c_char_p, count, count], number
         # Since 1.5; it is only asked in order to count.
         self.packet_has_lbrr = getattr(library, "opus_packet_has_lbrr", None)
         if self.packet_has_lbrr is not None:
@@ -104,7 +97,7 @@ def _library() -> _Library | None:
 
 
 def library_version() -> str | None:
-    """As libopus says it, "libopus 1.6.1"; None where there is no usable one."""
+    """As libopus says it, "libopus 1.6.1"; None where none is usable."""
     library = _library()
     return library.version().decode("ascii", "replace") if library else None
 
@@ -128,7 +121,7 @@ class LibopusEncoder:
             raise EngineError(f"libopus made no encoder: error {error.value}")
         weakref.finalize(self, self._library.encoder_destroy, self._state)
         # Buffers of our own: what callers hand over is copied, so its layout and lifetime do not matter.
-        self._pcm = np.zeros(LONGEST_PACKET, np.int16)
+        self._pcm = np.zeros(LONGEST, np.int16)
         self._pcm_at = self._pcm.ctypes.data
         self._payload = ctypes.create_string_buffer(_MAX_PAYLOAD)
         self._payload_at = ctypes.addressof(self._payload)
@@ -139,7 +132,7 @@ class LibopusEncoder:
     def encode(self, samples: Samples) -> bytes:
         """One packet of 2.5, 5, 10, 20, 40, 60, 80, 100 or 120 ms."""
         count = len(samples)
-        if count > LONGEST_PACKET:
+        if count > LONGEST:
             raise ValueError(f"no Opus packet holds {count} samples")
         self._pcm[:count] = samples
         length = self._library.encode(self._state, self._pcm_at, count, self._payload_at, _MAX_PAYLOAD)
@@ -171,24 +164,17 @@ class LibopusDecoder:
         if not self._state:
             raise EngineError(f"libopus made no decoder: error {error.value}")
         weakref.finalize(self, self._library.decoder_destroy, self._state)
-        self._pcm = np.zeros(LONGEST_PACKET, np.int16)
+        self._pcm = np.zeros(LONGEST, np.int16)
         self._pcm_at = self._pcm.ctypes.data
-
-    def duration(self, payload: bytes) -> int:
-        """Samples in a packet. Raises UndecodablePacket."""
-        count = int(self._library.packet_samples(payload, len(payload), INTERNAL_RATE_HZ))
-        if not 0 < count <= LONGEST_PACKET:
-            raise UndecodablePacket(f"not an Opus packet: error {count}")
-        return count
 
     def decode(self, payload: bytes) -> Samples:
         """Raises UndecodablePacket; the stream goes on."""
         if not payload:
             raise UndecodablePacket("an empty Opus packet")  # to libopus it would mean one that was lost
-        return self._decoded(payload, LONGEST_PACKET, corrected=False)
+        return self._decoded(payload, LONGEST, corrected=False)
 
     def conceal(self, samples: int) -> Samples:
-        """What might have been in a lost packet of up to `LONGEST_PACKET` samples, a multiple of `CONCEALMENT_STEP`."""
+        """What might have been in a lost packet of up to `LONGEST` samples, a multiple of `CONCEALMENT_STEP`."""
         return self._decoded(None, samples, corrected=False)
 
     def recover(self, next_payload: bytes, samples: int) -> Samples:
@@ -204,7 +190,7 @@ class LibopusDecoder:
         return has_lbrr is not None and has_lbrr(payload, len(payload)) > 0
 
     def _decoded(self, payload: bytes | None, samples: int, *, corrected: bool) -> Samples:
-        if not 0 < samples <= LONGEST_PACKET:
+        if not 0 < samples <= LONGEST:
             raise ValueError(f"no Opus packet holds {samples} samples")
         length = len(payload) if payload is not None else 0
         count = self._library.decode(self._state, payload, length, self._pcm_at, samples, corrected)

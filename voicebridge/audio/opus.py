@@ -11,9 +11,11 @@ from typing import Protocol
 
 import numpy as np
 
-from voicebridge.audio import libopus
-from voicebridge.audio.libopus import LOW_DELAY, VOIP, LibopusDecoder, LibopusEncoder
-from voicebridge.audio.samples import INTERNAL_RATE_HZ, Samples
+from voicebridge.audio import libopus, opus_packet
+from voicebridge.audio.libopus import CONCEALMENT_STEP, LOW_DELAY, VOIP, LibopusDecoder, LibopusEncoder
+from voicebridge.audio.opus_packet import LONGEST
+from voicebridge.audio.opus_pyav import PyavDecoder, PyavEncoder
+from voicebridge.audio.samples import EMPTY, INTERNAL_RATE_HZ, Samples
 
 FRAME = INTERNAL_RATE_HZ // 50
 """Samples in one packet that we send: 20 ms."""
@@ -35,12 +37,35 @@ _LATEST_CHANGE = 100  # frames; in speech without a pause so long the change is 
 _ZEROS: Samples = np.zeros(FRAME, np.int16)
 
 
+class _Encoder(Protocol):
+    def encode(self, samples: Samples) -> bytes: ...
+
+    def reset(self) -> None: ...
+
+    def expect_loss(self, loss: float) -> None: ...
+
+
+class _Decoder(Protocol):
+    def decode(self, payload: bytes) -> Samples: ...
+
+    def conceal(self, samples: int) -> Samples: ...
+
+    def recover(self, next_payload: bytes, samples: int) -> Samples: ...
+
+    def corrects(self, payload: bytes) -> bool: ...
+
+
+def _encoder(application: int, *, bitrate: int, complexity: int) -> _Encoder:
+    make = LibopusEncoder if libopus.library_version() else PyavEncoder
+    return make(application, bitrate=bitrate, complexity=complexity)
+
+
 class OpusEncoder:
     """One stream of 20 ms packets. Raises EngineError."""
 
     def __init__(self) -> None:
-        self._clean = LibopusEncoder(LOW_DELAY, bitrate=_BITRATE, complexity=_COMPLEXITY)
-        self._voice: LibopusEncoder | None = None
+        self._clean = _encoder(LOW_DELAY, bitrate=_BITRATE, complexity=_COMPLEXITY)
+        self._voice: _Encoder | None = None
         self._active = self._clean
         self._wanted = self._clean
         self._waited = 0  # frames since another mode is wanted
@@ -88,9 +113,7 @@ class OpusEncoder:
         self._good_reports = 0 if loss >= _RELAX_BELOW else self._good_reports + 1
         if loss >= _PROTECT_ABOVE:
             if self._voice is None:
-                self._voice = LibopusEncoder(
-                    VOIP, bitrate=_PROTECTED_BITRATE, complexity=_PROTECTED_COMPLEXITY, loss=loss
-                )
+                self._voice = _encoder(VOIP, bitrate=_PROTECTED_BITRATE, complexity=_PROTECTED_COMPLEXITY)
             self._voice.expect_loss(loss)
             self._wanted = self._voice
         elif self._good_reports >= _RELAX_AFTER:
@@ -118,23 +141,15 @@ class OpusEncoder:
             self._active.encode(_ZEROS)
 
 
-class StreamDecoder(Protocol):
-    def duration(self, payload: bytes) -> int: ...
-    def decode(self, payload: bytes) -> Samples: ...
-    def conceal(self, samples: int) -> Samples: ...
-    def recover(self, next_payload: bytes, samples: int) -> Samples: ...
-    def corrects(self, payload: bytes) -> bool: ...
-
-
 class OpusDecoder:
-    """One stream of packets, mono or stereo, 2.5 to 120 ms each."""
+    """One stream of packets, mono or stereo, 2.5 to 120 ms each. Raises EngineError where no decoder is to be had."""
 
     def __init__(self) -> None:
-        self._decoder: StreamDecoder = LibopusDecoder()
+        self._decoder: _Decoder = LibopusDecoder() if libopus.library_version() else PyavDecoder()
 
     def duration(self, payload: bytes) -> int:
         """Samples at 24 kHz in a packet. Raises UndecodablePacket."""
-        return self._decoder.duration(payload)
+        return opus_packet.duration(payload)
 
     def decode(self, payload: bytes) -> Samples:
         """Raises UndecodablePacket; the stream goes on."""
@@ -145,7 +160,10 @@ class OpusDecoder:
         return self._stretch(samples, None)
 
     def recover(self, next_payload: bytes, samples: int) -> Samples:
-        """The same, where the packet after the gap is there: the last of the lost ones may be in it."""
+        """The same, where the packet after the gap is there: the last of the lost ones may be in it.
+
+        Raises UndecodablePacket.
+        """
         return self._stretch(samples, next_payload)
 
     def corrects(self, payload: bytes) -> bool:
@@ -153,14 +171,13 @@ class OpusDecoder:
         return self._decoder.corrects(payload)
 
     def _stretch(self, samples: int, next_payload: bytes | None) -> Samples:
-        step, longest = libopus.CONCEALMENT_STEP, libopus.LONGEST_PACKET
         pieces: list[Samples] = []
-        left = -(-samples // step) * step
-        while left > longest:
-            pieces.append(self._decoder.conceal(longest))
-            left -= longest
-        if left and next_payload is not None:
-            pieces.append(self._decoder.recover(next_payload, left))
-        elif left:
-            pieces.append(self._decoder.conceal(left))
-        return np.concatenate(pieces)[:samples] if pieces else np.zeros(0, np.int16)
+        left = -(-samples // CONCEALMENT_STEP) * CONCEALMENT_STEP
+        while left > 0:
+            count = min(left, LONGEST)
+            left -= count
+            if left or next_payload is None:
+                pieces.append(self._decoder.conceal(count))
+            else:
+                pieces.append(self._decoder.recover(next_payload, count))
+        return np.concatenate(pieces)[:samples] if pieces else EMPTY

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from voicebridge.audio.concealment import G711Decoder
 from voicebridge.audio.jitter_buffer import JitterBuffer, Reception, Released
-from voicebridge.audio.libopus import UndecodablePacket
 from voicebridge.audio.opus import FRAME, OpusDecoder
+from voicebridge.audio.opus_packet import UndecodablePacket
 from voicebridge.audio.samples import INTERNAL_RATE_HZ, Samples
 from voicebridge.audio.timeline import Timeline
 from voicebridge.transports.webrtc.rtp import MediaCodec, RtpPacket, read_packet

@@ -16,6 +16,7 @@ OURS = OurSide(
     candidates=("1 1 udp 2130706431 192.0.2.7 50000 typ host",),
     fingerprint=Fingerprint("sha-256", ":".join(["AB"] * 32)),
     ssrc=1234,
+    cname="name",
 )
 
 

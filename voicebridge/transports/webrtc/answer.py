@@ -22,6 +22,7 @@ class OurSide:
     candidates: Sequence[str]
     fingerprint: Fingerprint
     ssrc: int
+    cname: str
 
 
 def write_answer(offer: Offer, ours: OurSide) -> str:
@@ -80,7 +81,7 @@ def _audio(offer: Offer, section: Section, ours: OurSide) -> list[str]:
     ]
     if parameters is not None:
         lines.append(f"a=fmtp:{codec.payload_type} {parameters}")
-    return [*lines, "a=ptime:20", f"a=ssrc:{ours.ssrc} cname:{STREAM}", f"a=ssrc:{ours.ssrc} msid:{STREAM} audio"]
+    return [*lines, "a=ptime:20", f"a=ssrc:{ours.ssrc} cname:{ours.cname}", f"a=ssrc:{ours.ssrc} msid:{STREAM} audio"]
 
 
 def _data(offer: Offer, section: Section) -> list[str]:

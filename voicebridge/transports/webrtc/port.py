@@ -18,6 +18,7 @@ from voicebridge.transports.webrtc.mux import IceSockets
 from voicebridge.transports.webrtc.offer import InvalidOffer, Offer, read_fragment, read_offer
 from voicebridge.transports.webrtc.peer import Peer
 from voicebridge.transports.webrtc.receiving import MediaReceiver, ReceiverStats
+from voicebridge.transports.webrtc.rtcp import RtcpReports
 from voicebridge.transports.webrtc.sending import MediaSender
 
 TOO_SLOW = EndCall(1013, "server_error.slow_consumer")
@@ -90,6 +91,7 @@ class WebRtcPort:
         self._receiver = MediaReceiver(offer.codec)
         self._ssrc = secrets.randbits(32)
         self._sender = MediaSender(offer.codec, self._ssrc)
+        self._reports = RtcpReports(self._receiver, self._sender)
         self._hears, self._speaks = _directions(offer)
         self._queued: deque[str] = deque()
         self._queued_bytes = 0
@@ -158,6 +160,9 @@ class WebRtcPort:
             self.peer.send_rtp(self._sender.packet(frame, now))
         for one in happened:
             self._intake.put(one)
+        report = self._reports.due(now, self._wall())
+        if report is not None:
+            self.peer.send_rtcp(report)
 
     def _look_after(self, now: float) -> None:
         """Is it over?"""
@@ -225,7 +230,8 @@ class WebRtcPort:
                 self._intake.put_audio(samples)
 
     def on_rtcp(self, packet: bytes, now: float) -> None:
-        """Reports are not read yet."""
+        self._reports.received(packet, now)
+        self._sender.protect(self._reports.reported_loss)
 
     # --- renegotiation ---
 
@@ -272,14 +278,15 @@ class WebRtcPort:
             candidates=tuple(candidate.as_sdp() for candidate in self._sockets.candidates),
             fingerprint=self._certificate.fingerprint,
             ssrc=self._ssrc,
+            cname=self._reports.cname,
         )
 
     def stats(self) -> MediaStats:
         return MediaStats(
             received=self._receiver.stats,
             sent_packets=self._sender.packets,
-            round_trip_s=None,
-            reported_loss=0.0,
+            round_trip_s=self._reports.round_trip_s,
+            reported_loss=self._reports.reported_loss,
             dropped_audio=self._intake.dropped_audio,
             dropped_speech=self._playout.dropped,
         )

@@ -39,7 +39,8 @@ class RtcpReports:
         self.malformed = 0
         self._receiver = receiver
         self._sender = sender
-        self._cname = secrets.token_urlsafe(12).encode()  # RFC 7022: one for the call, telling nothing
+        self.cname = secrets.token_urlsafe(12)
+        """One for the call, telling nothing (RFC 7022)."""
         self._due_at: float | None = None
         self._told = _Told()
         self._packets_told = 0
@@ -56,7 +57,7 @@ class RtcpReports:
         if now < self._due_at:
             return None
         self._due_at = now + INTERVAL_S
-        description = RtcpSdesPacket([RtcpSourceInfo(self._sender.ssrc, [(_CNAME, self._cname)])])
+        description = RtcpSdesPacket([RtcpSourceInfo(self._sender.ssrc, [(_CNAME, self.cname.encode())])])
         return bytes(self._report(now, wall)) + bytes(description)
 
     def received(self, data: bytes, now: float) -> None:

@@ -39,7 +39,7 @@ class Ticker:
     """
 
     def __init__(self) -> None:
-        self._subscriptions: list[Subscription] = []
+        self._subscriptions: dict[Subscription, None] = {}  # in the order they came; replaced, never changed in place
         self._wanted = asyncio.Event()
         self.missed = 0
         """Ticks that were never called, however many would have heard them."""
@@ -49,14 +49,14 @@ class Ticker:
     def add(self, tick: Tick, failed: Callable[[Exception], None]) -> Subscription:
         """From the next tick on. A `tick` that raises is logged and removed; `failed` is told, and must not raise."""
         subscription = Subscription(tick, failed)
-        # A new list each time: a tick may add and remove while the old one is being walked through.
-        self._subscriptions = [*self._subscriptions, subscription]
+        # A new one each time: a tick may add and remove while the old one is being walked through.
+        self._subscriptions = {**self._subscriptions, subscription: None}
         self._wanted.set()
         return subscription
 
     def remove(self, subscription: Subscription) -> None:
         """Not called any more, not even in the tick that is running. One that is not there is no error."""
-        self._subscriptions = [other for other in self._subscriptions if other is not subscription]
+        self._subscriptions = {other: None for other in self._subscriptions if other is not subscription}
         if not self._subscriptions:
             self._wanted.clear()
 

@@ -1,7 +1,8 @@
 """WebRTC calls on ours and on a straightforward aiortc server, side by side in one run.
 
-`python -m benchmarks.webrtc_calls [CALLS]`. Callers run in another process and send what a microphone in a quiet room
-gives; the server listens (idle), or speaks without pause. Each server has one core to itself where there are two.
+`python -m benchmarks.webrtc_calls [CALLS] [SECONDS]`. Callers run in another process and send what a microphone
+in a quiet room gives; the server listens (idle), or speaks without pause. Each server has one core to itself where
+there are two.
 """
 
 from __future__ import annotations
@@ -32,9 +33,10 @@ from benchmarks.webrtc_peer import FRAME_S, Called, LightPeer, call, stream
 
 Mode = Literal["idle", "speak"]
 WARM_S = 3.0
-MEASURED_S = 10.0
 LATE_S = 0.040
 SETUPS = 60
+PLAIN_CALLS = 20
+"""More do not fit on a core with the plain server."""
 LONG_TEXT = "a word " * 1200
 """Spoken by the scripted engine in eight minutes."""
 
@@ -61,17 +63,19 @@ class Load:
     late: int
     worst_s: float
     p999_s: float
+    drift_s: float
+    """How much later the packets of the last second were, by the sender's own clock, than those of the first."""
     mean_bytes: float
 
 
 # --- the callers' process ---
 
 
-def callers(orders: Connection, url: str, count: int, mode: Mode) -> None:
-    uvloop.run(_callers(orders, url, count, mode))
+def callers(orders: Connection, url: str, count: int, mode: Mode, measured_s: float) -> None:
+    uvloop.run(_callers(orders, url, count, mode, measured_s))
 
 
-async def _callers(orders: Connection, url: str, count: int, mode: Mode) -> None:
+async def _callers(orders: Connection, url: str, count: int, mode: Mode, measured_s: float) -> None:
     certificate, packets = RTCCertificate.generateCertificate(), room()
     peers = [LightPeer(certificate) for _ in range(count)]
     sounds = [packets[index * 7 :] + packets[: index * 7] for index in range(count)]
@@ -86,8 +90,8 @@ async def _callers(orders: Connection, url: str, count: int, mode: Mode) -> None
         while await asyncio.to_thread(orders.recv) != "stop":
             for peer in peers:
                 peer.arrivals.clear()
-            await asyncio.sleep(MEASURED_S)
-            orders.send(_load(peers))
+            await asyncio.sleep(measured_s)
+            orders.send(_load(peers, measured_s))
         streaming.cancel()
     await asyncio.gather(*(peer.close() for peer in peers))
     orders.send("gone")
@@ -106,21 +110,25 @@ async def _ask_for_speech(peer: LightPeer) -> None:
     await peer.until("output_audio_buffer.started")
 
 
-def _load(peers: Sequence[LightPeer]) -> Load:
+def _load(peers: Sequence[LightPeer], measured_s: float) -> Load:
     lateness: list[float] = []
+    drifts = []
     size = packets = 0
     for peer in peers:
         arrivals = peer.arrivals
         packets += len(arrivals.at)
         size += sum(arrivals.sizes)
-        lateness += late_by(arrivals.timestamps, arrivals.at)
+        late = late_by(arrivals.timestamps, arrivals.at)
+        lateness += late
+        drifts.append(statistics.median(late[-50:]) - statistics.median(late[:50]))
     lateness.sort()
     return Load(
         packets=packets,
-        expected=round(len(peers) * MEASURED_S / FRAME_S),
+        expected=round(len(peers) * measured_s / FRAME_S),
         late=sum(late > LATE_S for late in lateness),
         worst_s=lateness[-1] if lateness else 0.0,
         p999_s=lateness[int(0.999 * len(lateness))] if lateness else 0.0,
+        drift_s=max(drifts, key=abs),
         mean_bytes=size / max(1, packets),
     )
 
@@ -166,8 +174,8 @@ def pin(pid: int, core: int) -> None:
 class Measured:
     load: Load
     cpu_s: float
-    took_s: float
     kb_per_call: float
+    calls: int
 
     @property
     def us_per_frame(self) -> float:
@@ -175,12 +183,14 @@ class Measured:
         return self.cpu_s * 1e6 / max(1, self.load.expected)
 
 
-async def measure(server: RunningServer, count: int, mode: Mode, rounds: int = 1) -> list[Measured]:
+async def measure(
+    server: RunningServer, count: int, mode: Mode, *, rounds: int = 1, measured_s: float = 10.0
+) -> list[Measured]:
     """The same calls, measured so many times."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     url = f"http://127.0.0.1:{server.port}/v1/"
-    process = context.Process(target=callers, args=(theirs, url, count, mode), daemon=True)
+    process = context.Process(target=callers, args=(theirs, url, count, mode, measured_s), daemon=True)
     pin(server.pid, 0)
     before = server.rss_kb()
     process.start()
@@ -196,7 +206,7 @@ async def measure(server: RunningServer, count: int, mode: Mode, rounds: int = 1
             ours.send("measure")
             load: Load = await asyncio.to_thread(ours.recv)
             took = asyncio.get_running_loop().time() - begun
-            results.append(Measured(load, (server.cpu_s() - cpu) * MEASURED_S / took, took, grown))
+            results.append(Measured(load, (server.cpu_s() - cpu) * measured_s / took, grown, count))
         ours.send("stop")
         await asyncio.to_thread(ours.recv)
         return results
@@ -235,7 +245,7 @@ def quantiles(values: Sequence[float]) -> str:
     return f"{p50 * 1000:7.1f} {p99 * 1000:7.1f}"
 
 
-async def main(count: int) -> None:
+async def main(count: int, measured_s: float) -> None:
     servers: dict[str, Callable[[str], AbstractAsyncContextManager[RunningServer]]]
     servers = {"naive": naive_server, "ours": our_server}
     print(f"{'':28} {'p50 ms':>7} {'p99 ms':>7}")
@@ -246,11 +256,13 @@ async def main(count: int) -> None:
             print(f"{name + ': connected':28} {quantiles([one.connected for one in called])}")
             print(f"{name + ': first RTP after POST':28} {quantiles(first)}", flush=True)
     frames: dict[tuple[str, str], float] = {}
-    print(f"\n{'':18} {'us/20 ms':>9} {'calls/core':>10} {'kB/call':>8} {'late':>6} {'p99.9 ms':>9} {'worst ms':>9}")
+    print(f"\n{'':18} {'us/20 ms':>9} {'calls/core':>10} {'kB/call':>8} {'late':>6}", end=" ")
+    print(f"{'p99.9 ms':>9} {'worst ms':>9} {'drift ms':>9}")
     for mode in ("idle", "speak"):
         for name, start in servers.items():
             async with start(mode) as server:
-                for measured in await measure(server, count if name == "ours" else min(count, 20), mode, 2):
+                calls = count if name == "ours" else min(count, PLAIN_CALLS)
+                for measured in await measure(server, calls, mode, rounds=2, measured_s=measured_s):
                     frames[name, mode] = min(measured.us_per_frame, frames.get((name, mode), 1e9))
                     report(f"{name} {mode}", measured)
     for mode in ("idle", "speak"):
@@ -259,14 +271,15 @@ async def main(count: int) -> None:
 
 def report(name: str, measured: Measured) -> None:
     load = measured.load
-    calls = load.expected * FRAME_S / MEASURED_S
     print(
-        f"{name + f' {calls:.0f}':18} {measured.us_per_frame:9.0f} {20_000 / measured.us_per_frame:10.0f} "
-        f"{measured.kb_per_call:8.0f} {load.late:6} {load.p999_s * 1000:9.1f} {load.worst_s * 1000:9.1f}"
+        f"{name + f' {measured.calls}':18} {measured.us_per_frame:9.0f} {20_000 / measured.us_per_frame:10.0f} "
+        f"{measured.kb_per_call:8.0f} {load.late:6} {load.p999_s * 1000:9.1f} {load.worst_s * 1000:9.1f} "
+        f"{load.drift_s * 1000:9.1f}"
         f"   {load.packets}/{load.expected} packets of {load.mean_bytes:.0f} bytes",
         flush=True,
     )
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 40))
+    how_many = int(sys.argv[1]) if len(sys.argv) > 1 else 80
+    asyncio.run(main(how_many, float(sys.argv[2]) if len(sys.argv) > 2 else 10.0))

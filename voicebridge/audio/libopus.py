@@ -34,7 +34,7 @@ _OLDEST = (1, 3)
 _MAX_PAYLOAD = 1275  # bytes; RFC 6716 section 3.4
 _SET_BITRATE, _SET_COMPLEXITY, _SET_FEC, _SET_LOSS = 4002, 4010, 4012, 4014
 _RESET = 4028
-_FILE_NAME = re.compile(r"(lib)?opus(-[\w.]+)?(\.\d+)*\.(so[.\d]*|dylib|dll)")
+_FILE_NAME = re.compile(r"(lib)?opus(-\w+)*(\.\d+)*\.(so[.\d]*|dylib|dll)")
 
 
 class _Library:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from voicebridge.audio import libopus, opus_packet
 from voicebridge.audio.libopus import CONCEALMENT_STEP, LOW_DELAY, VOIP, LibopusDecoder, LibopusEncoder
@@ -31,10 +32,13 @@ _VOICE_TAIL = 2  # frames of zeros until the voice mode has nothing audible left
 _PROTECT_ABOVE = 0.02  # reported loss
 _RELAX_BELOW = 0.01
 _RELAX_AFTER = 5  # reports in a row
-_QUIET = 300  # of 32,768: a change of mode is not heard below it
-_LATEST_CHANGE = 100  # frames; in speech without a pause so long the change is made all the same
 
+_FADE = (
+    FRAME // 8
+)  # 2.5 ms: decoders join two modes with what they make up from the first; better that leads to nothing
 _ZEROS: Samples = np.zeros(FRAME, np.int16)
+_RISING: NDArray[np.float32] = np.concatenate((np.linspace(0, 1, _FADE), np.ones(FRAME - _FADE))).astype(np.float32)
+_FALLING = _RISING[::-1]
 
 
 class _Encoder(Protocol):
@@ -68,7 +72,7 @@ class OpusEncoder:
         self._voice: _Encoder | None = None
         self._active = self._clean
         self._wanted = self._clean
-        self._waited = 0  # frames since another mode is wanted
+        self._changed = False  # has the next frame to rise from nothing?
         self._tail = 0  # frames of zeros encoded in a row
         self._settled = False  # nothing is left inside the encoder: the decoder is where silence packets have put it
         self._loss = 0.0
@@ -86,8 +90,12 @@ class OpusEncoder:
         if self._settled:
             self._resume()
         elif self._wanted is not self._active:
-            self._change_when_unheard(samples)
-        self._tail, self._settled = 0, False
+            payload = self._active.encode((samples * _FALLING).astype(np.int16))
+            self._change()
+            return payload
+        elif self._changed:
+            samples = (samples * _RISING).astype(np.int16)
+        self._tail, self._settled, self._changed = 0, False, False
         return self._active.encode(samples)
 
     def silence(self) -> bytes:
@@ -119,25 +127,19 @@ class OpusEncoder:
         elif self._good_reports >= _RELAX_AFTER:
             self._wanted = self._clean
 
-    def _change_when_unheard(self, samples: Samples) -> None:
-        self._waited += 1
-        if self._waited > _LATEST_CHANGE or max(int(samples.max()), -int(samples.min())) <= _QUIET:
-            self._change()
-
     def _change(self) -> None:
         # A decoder begins anew at a change of mode, and so must the encoder.
         self._active = self._wanted
         self._active.reset()
-        self._waited = 0
+        self._tail, self._changed = 0, True
 
     def _resume(self) -> None:
         """Speech after silence packets: the encoder has to be where those have brought the decoder."""
         changed = self._wanted is not self._active
-        if changed:
-            self._change()
-        if self._active is self._voice:
+        self._active = self._wanted
+        if changed or self._active is self._voice:
             self._active.reset()
-        elif changed:
+        if changed and self._active is self._clean:
             self._active.encode(_ZEROS)
 
 

@@ -7,7 +7,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,18 +30,21 @@ class Coturn:
         return f"turn:127.0.0.1:{self.port}"
 
 
+POLICY = ("-n", "--use-auth-secret", f"--static-auth-secret={SECRET}", "--realm=voicebridge", "--no-tls", "--no-dtls",
+          "--no-cli")  # fmt: skip
+
+
 @contextlib.contextmanager
-def coturn(directory: Path) -> Iterator[Coturn]:
-    """Run it with `use-auth-secret` and `SECRET` until the block ends; skips the test where it is not installed."""
+def coturn(directory: Path, policy: Sequence[str] = POLICY) -> Iterator[Coturn]:
+    """Run it with the options `policy` until the block ends; skips the test where it is not installed."""
     program = shutil.which("turnserver")
     if program is None:
         pytest.skip("coturn is not installed (Debian: apt-get install coturn): TURN is NOT tested")
     port = _free_port()
     log = directory / "coturn.log"
     command = [
-        program, "-n", "--listening-ip=127.0.0.1", f"--listening-port={port}", "--relay-ip=127.0.0.1",
-        "--allow-loopback-peers", "--use-auth-secret", f"--static-auth-secret={SECRET}", "--realm=voicebridge",
-        "--no-tls", "--no-dtls", "--no-cli", "--relay-threads=1", "--simple-log", f"--log-file={log}",
+        program, *policy, "--listening-ip=127.0.0.1", f"--listening-port={port}", "--relay-ip=127.0.0.1",
+        "--allow-loopback-peers", "--relay-threads=1", "--simple-log", f"--log-file={log}",
         f"--pidfile={directory / 'pid'}", f"--userdb={directory / 'users'}",
     ]  # fmt: skip
     running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=directory)

@@ -19,6 +19,7 @@ _COMMANDS = {
     "token": ("voicebridge.cli.token", "get an ephemeral key from a running server"),
     "check-config": ("voicebridge.cli.check_config", "show the settings in force and where each came from"),
     "doctor": ("voicebridge.cli.doctor", "check what is installed and what works, and say what to do"),
+    "health": ("voicebridge.cli.health", "tell by the exit status whether the running server is ready"),
 }
 
 

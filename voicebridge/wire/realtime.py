@@ -56,8 +56,12 @@ class RealtimeCodec:
         strictness: Strictness | None = None,
         limits: WireLimits | None = None,
         lenient: bool = False,
+        media: bool = False,
+        max_message_bytes: int | None = None,
     ) -> None:
         self._dialect = dialect
+        self._media = media
+        self._max_message_bytes = max_message_bytes
         self._lenient = lenient
         self._strictness = strictness or Strictness()
         self._limits = limits or WireLimits()
@@ -97,6 +101,12 @@ class RealtimeCodec:
         )
 
     def _append(self, event: dict[str, Any]) -> AudioAppended:
+        if self._media:
+            raise InvalidEvent(
+                "'input_audio_buffer.append' is not for calls whose sound comes by a media track (WebRTC, SIP).",
+                code="invalid_value",
+                param="type",
+            )
         if "audio" not in event:
             raise InvalidEvent("Missing required parameter: 'audio'.", code="missing_required_parameter", param="audio")
         strict = self._strictness.unknown_members == "error" and not self._dialect.is_beta
@@ -130,13 +140,18 @@ class RealtimeCodec:
 
     # --- out ---
 
+    def encode_frames(self, output: Output) -> list[str]:
+        """The frames for an output: none, or one."""
+        frame = self.encode(output)
+        return [] if frame is None else [frame]
+
     def encode(self, output: Output) -> str | None:
         """The frame for an output, or None where this client hears nothing of it."""
         match output:
             case Emit(event):
                 return self._encode_event(event)
             case Speech():
-                return self._encode_speech(output)
+                return None if self._media else self._encode_speech(output)
             case Retrieved():
                 return self._encode_retrieved(output)
             case _:

@@ -35,6 +35,9 @@ class Conformance:
     transcribed: set[str] = field(default_factory=set)
     event_ids: set[str] = field(default_factory=set)
     rate_limits_due: int = 0
+    spoken: set[str] = field(default_factory=set)
+    sounding: set[str] = field(default_factory=set)
+    silenced: set[str] = field(default_factory=set)
 
     def see(self, event: Event) -> None:
         assert event["event_id"] not in self.event_ids
@@ -149,6 +152,8 @@ class Conformance:
         assert response.part is None
         assert event["content_index"] == response.parts
         response.part = event["part"]["type"]
+        if response.part == "audio":
+            self.spoken.add(event["response_id"])
         response.parts += 1
         response.deltas = ""
 
@@ -169,8 +174,26 @@ class Conformance:
     def _audio_delta(self, event: Event) -> None:
         response = self._place(event)
         assert response.part == "audio"
-        assert event["response_id"] not in self.interrupted
+        assert event["response_id"] not in self.interrupted | self.silenced
         assert event["item_id"] not in self.truncated or response.parts > 1
+
+    # --- playback ---
+
+    def _playback_started(self, event: Event) -> None:
+        response_id = event["response_id"]
+        assert response_id in self.spoken
+        assert response_id not in self.sounding | self.silenced
+        self.sounding.add(response_id)
+
+    def _playback_cleared(self, event: Event) -> None:
+        self.sounding.remove(event["response_id"])
+        self.silenced.add(event["response_id"])
+
+    def _playback_stopped(self, event: Event) -> None:
+        assert event["response_id"] in self.closed
+        self._playback_cleared(event)
+
+    # --- parts and deltas ---
 
     def _text_done(self, event: Event) -> None:
         assert event["text"] == self._place(event).deltas

@@ -1,8 +1,12 @@
-"""A session with a clock that stands still, fed by hand, and what its client sees of it."""
+"""A session with a clock that stands still, fed by hand, and what its client sees of it.
+
+One that owns its playback plays to a real playout; what that reports waits in `reports` until the test says so.
+"""
 
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Iterable
 from typing import Any, get_args
 
@@ -30,17 +34,24 @@ from voicebridge.core.engine_io import (
 from voicebridge.core.io import (
     AudioAppended,
     CancelResponse,
+    ClearPlayout,
     EndCall,
     FromEngine,
     FromTranscriber,
     Input,
     JudgeTurn,
     Output,
+    PlayoutCleared,
+    PlayoutDrained,
+    PlayoutStarted,
+    Speech,
+    SpeechEnded,
     StartResponse,
     Tick,
     Transcribe,
     TurnJudged,
 )
+from voicebridge.core.playout import Playout
 from voicebridge.core.responding import ResponseRules
 from voicebridge.core.session import LocalSession, SessionLimits
 from voicebridge.protocol.dialect import Dialect
@@ -69,6 +80,7 @@ WEATHER = {"type": "function", "name": "weather", "description": "The weather", 
 
 _SHORTER = (
     ("input_audio_buffer.", ""),
+    ("output_audio_buffer.", "playback."),
     ("conversation.item.input_audio_transcription", "transcription"),
     ("conversation.", ""),
     ("response.output_audio_transcript", "transcript"),
@@ -126,6 +138,7 @@ class Scenario:
         limits: SessionLimits | None = None,
         defaults: SessionDefaults | None = None,
         seed: int = 1,
+        owns_playback: bool = False,
         **settings: Any,
     ) -> None:
         defaults = defaults or SessionDefaults()
@@ -133,7 +146,12 @@ class Scenario:
         self.now = START
         self.kind = kind
         self.codec = RealtimeCodec(Dialect.GA)
-        self.session = LocalSession(_session(kind, defaults), IdFactory(seed), defaults, limits, START)
+        self.session = LocalSession(
+            _session(kind, defaults), IdFactory(seed), defaults, limits, START, owns_playback=owns_playback
+        )
+        self.playout = Playout(max_queued=3600 * INTERNAL_RATE_HZ) if owns_playback else None
+        self.reports: deque[PlayoutStarted | PlayoutDrained | PlayoutCleared] = deque()
+        """What the playout has said and the session has not been told yet."""
         self.events: list[Event] = []
         self.outputs: list[Output] = []
         self.asks: list[Ask] = []
@@ -208,6 +226,26 @@ class Scenario:
         self.now = max(self.now, deadline.at)
         return self.feed(Tick())
 
+    def play(self, ms: int) -> str:
+        """So much time passes for the listener; the session is told what they heard begin and end."""
+        told = []
+        for _ in range(-(-ms // 20)):
+            self.take_frame()
+            self.wait(0.02)
+            told.append(self.report())
+        return " ".join(filter(None, told))
+
+    def take_frame(self) -> None:
+        assert self.playout is not None
+        self.reports += self.playout.next_frame()[1]
+
+    def report(self) -> str:
+        """The session is told what has been played and cleared."""
+        told = []
+        while self.reports:
+            told.append(self.feed(self.reports.popleft()))
+        return " ".join(filter(None, told))
+
     def feed(self, given: Input) -> str:
         return brief(self._take(self.session.feed(given, self.now)))
 
@@ -248,6 +286,12 @@ class Scenario:
                     self.questions.append(output)
                 case EndCall():
                     self.ended = output
+                case Speech() if self.playout:
+                    self.playout.add(output)
+                case SpeechEnded(response_id) if self.playout:
+                    self.playout.end(response_id)
+                case ClearPlayout() if self.playout:
+                    self.reports += self.playout.clear()
             frame = self.codec.encode(output)
             if frame is not None:
                 event = json.loads(frame)

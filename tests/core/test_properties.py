@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from core.conformance import Conformance
 from core.scenario import RATE_LIMITS, WINDOW_MS, Event, Scenario, brief, short, tone
 from voicebridge.audio.listener import Heard
-from voicebridge.audio.samples import EMPTY
+from voicebridge.audio.samples import EMPTY, samples_to_ms
 from voicebridge.audio.vad import VAD_WINDOW
 from voicebridge.core.engine_io import (
     CallArguments,
@@ -29,7 +29,8 @@ from voicebridge.core.engine_io import (
     TranscriptDone,
     TranscriptFailed,
 )
-from voicebridge.core.io import FromEngine, FromTranscriber, Input, Tick, TurnJudged
+from voicebridge.core.io import FromEngine, FromTranscriber, Input, PlayoutCleared, Tick, TurnJudged
+from voicebridge.core.playout import FRAME
 from voicebridge.core.responding import ResponseRules
 from voicebridge.core.session import SessionLimits
 
@@ -132,9 +133,10 @@ class Sessions(RuleBasedStateMachine):
         queue_second=st.booleans(),
         max_items=st.sampled_from([3, 12, 1_000]),
         max_buffered=st.sampled_from([VAD_WINDOW * 10, 24_000 * 600]),
+        owns_playback=st.booleans(),
         update=updates,
     )
-    def begin(self, queue_second: bool, max_items: int, max_buffered: int, update: Event) -> None:
+    def begin(self, queue_second: bool, max_items: int, max_buffered: int, owns_playback: bool, update: Event) -> None:
         self.limits = SessionLimits(
             max_session_s=600,
             max_items=max_items,
@@ -147,12 +149,17 @@ class Sessions(RuleBasedStateMachine):
         self.seen = 0
         self.waiting: set[str] = set()
         self.events_sent = 0
-        self.s = Scenario(limits=self.limits, seed=3)
+        self.owns_playback = owns_playback
+        self.s = Scenario(limits=self.limits, seed=3, owns_playback=owns_playback)
         feed = self.s.feed
 
         def recorded(given: Input) -> str:
             self.tape.append((given, self.s.now))
-            return feed(given)
+            told = feed(given)
+            detection = self.conformance.detection
+            if self.s.playout and "speech_started" in told and detection and detection["interrupt_response"]:
+                assert self.s.playout.queued == 0
+            return told
 
         self.s.feed = recorded  # type: ignore[method-assign]
         self.client({"type": "session.update", "session": update})
@@ -270,6 +277,40 @@ class Sessions(RuleBasedStateMachine):
             event["response_id"] = self.s.asks[which].response_id if len(self.s.asks) >= -which else "unknown"
         self.client(event)
 
+    @rule()
+    def clear_playback(self) -> None:
+        told = self.s.send({"type": "output_audio_buffer.clear"})
+        if self.s.playout is None:
+            assert told == ("" if self.s.ended else "error")
+        else:
+            assert told == ""
+            assert self.s.ended or self.s.playout.queued == 0
+
+    @rule(frames=st.integers(1, 40))
+    def play(self, frames: int) -> None:
+        for _ in range(frames if self.s.playout else 0):
+            self.s.take_frame()
+            self.s.wait(0.02)
+
+    @rule(count=st.integers(1, 5))
+    def report(self, count: int) -> None:
+        """The session learns of the playback when it learns of it."""
+        for _ in range(min(count, len(self.s.reports))):
+            report = self.s.reports.popleft()
+            before, sounding = len(self.s.events), report.response_id in self.conformance.sounding
+            self.s.feed(report)
+            if isinstance(report, PlayoutCleared) and not self.s.ended:
+                self.cut_as_reported(report, self.s.events[before:], sounding=sounding)
+            self.events_conform()
+
+    def cut_as_reported(self, report: PlayoutCleared, told: list[Event], *, sounding: bool) -> None:
+        heard = [part for part in report.played if part.item_id in self.conformance.items]
+        names = ["playback.cleared"] * sounding + ["item.truncated"] * len(heard)
+        assert [short(event["type"]) for event in told] == names
+        for part, event in zip(heard, told[sounding:], strict=True):
+            assert (part.item_id, part.content_index) == (event["item_id"], event["content_index"])
+            assert event["audio_end_ms"] <= samples_to_ms(part.samples)
+
     @rule(seconds=st.sampled_from([0.02, 1.0, 20.0]))
     def wait(self, seconds: float) -> None:
         self.s.wait(seconds)
@@ -301,16 +342,36 @@ class Sessions(RuleBasedStateMachine):
         self.seen = len(self.s.events)
         if not self.s.ended:
             assert set(self.conformance.open) == self.running()
+            self.playback_conforms()
+
+    def playback_conforms(self) -> None:
+        playout = self.s.playout
+        if playout is None:
+            assert not self.conformance.sounding | self.conformance.silenced
+            return
+        assert playout.dropped == 0, "sound that was thrown away was added to"
+        if playout.queued or self.s.reports or self.conformance.sounding:
+            deadline = self.s.session.deadline
+            assert self.s.session.busy
+            assert deadline is None or deadline.reason != "idle"
 
     def running(self) -> set[str]:
         """The responses that an engine should be making: asked for and not cancelled."""
         return {ask.response_id for ask in self.s.asks} - set(self.s.cancelled)
 
     def teardown(self) -> None:
-        """The same inputs at the same times give the same events."""
+        """All that sounds comes to its end; and the same inputs at the same times give the same events."""
         if not hasattr(self, "s"):
             return
-        again = Scenario(limits=self.limits, seed=3)
+        if self.s.playout and not self.s.ended:
+            for response_id in sorted(self.running()):
+                self.s.feed(FromEngine(response_id, EngineFailed("engine_error", "over")))
+            self.play(2 + self.s.playout.queued // FRAME + len(self.s.asks))
+            self.report(len(self.s.reports))
+            self.events_conform()
+            assert not self.conformance.sounding
+            assert not self.s.session.busy or self.s.utterances
+        again = Scenario(limits=self.limits, seed=3, owns_playback=self.owns_playback)
         for given_input, now in self.tape:
             again.now = now
             again.feed(given_input)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from voicebridge.audio.samples import Samples, ms_to_samples, samples_to_ms
 from voicebridge.core.conversation import Conversation, Entry
-from voicebridge.core.io import Emit, Output, Retrieved
+from voicebridge.core.io import Emit, Output, PlayedPart, Retrieved
 from voicebridge.core.items import Sounds, entry_from_input
 from voicebridge.errors import InvalidEvent
 from voicebridge.protocol.client_events import (
@@ -49,8 +49,11 @@ class ItemRequests:
         audio = {index: samples for index, samples in audio.items() if len(samples)}
         return [Retrieved(self._event_id(), entry.item, audio, spoken if entry.spoken else heard)]
 
-    def truncate(self, event: ConversationItemTruncate) -> list[Output]:
-        """The client heard only so much. The words it sees go, those it heard stay for the model (choice 30)."""
+    def truncate(self, event: ConversationItemTruncate, *, cut_before: bool = False) -> list[Output]:
+        """The client heard only so much. The words it sees go, those it heard stay for the model (choice 30).
+
+        `cut_before`: the part may have been cut in its playback already, which the client need not know yet.
+        """
         entry = self._conversation.find(event.item_id, code="item_truncate_invalid_item_id")
         spoken = entry.spoken.get(event.content_index)
         if spoken is None or not isinstance(entry.item, MessageItem):
@@ -60,22 +63,29 @@ class ItemRequests:
                 param="content_index",
             )
         end = ms_to_samples(event.audio_end_ms)
-        if end > spoken.length + OVERSHOOT:
+        if end > spoken.length + OVERSHOOT and not (cut_before and spoken.truncated):
             raise InvalidEvent(
                 f"Audio content of {samples_to_ms(spoken.length)}ms is already shorter than {event.audio_end_ms}ms.",
                 code="invalid_value",
                 param="audio_end_ms",
             )
-        self._conversation.truncate_spoken(spoken, min(end, spoken.length))
-        content = list(entry.item.content)
-        content[event.content_index] = OutputAudioPart()
-        entry.item = entry.item.model_copy(update={"content": tuple(content)})
-        truncated = ItemTruncated(
-            event_id=self._event_id(),
-            item_id=event.item_id,
-            content_index=event.content_index,
-            audio_end_ms=event.audio_end_ms,
-        )
+        return self._cut(entry, entry.item, event.content_index, min(end, spoken.length), event.audio_end_ms)
+
+    def cut(self, played: PlayedPart) -> list[Output]:
+        """As `truncate`, where we played the part ourselves. One that is not in the conversation is left alone."""
+        entry = self._conversation.entry(played.item_id)
+        spoken = entry.spoken.get(played.content_index) if entry else None
+        if entry is None or spoken is None or not isinstance(entry.item, MessageItem):
+            return []
+        end = min(played.samples, spoken.length)
+        return self._cut(entry, entry.item, played.content_index, end, samples_to_ms(end))
+
+    def _cut(self, entry: Entry, item: MessageItem, index: int, end: int, end_ms: int) -> list[Output]:
+        self._conversation.truncate_spoken(entry.spoken[index], end)
+        content = list(item.content)
+        content[index] = OutputAudioPart()
+        entry.item = item.model_copy(update={"content": tuple(content)})
+        truncated = ItemTruncated(event_id=self._event_id(), item_id=item.id, content_index=index, audio_end_ms=end_ms)
         return [Emit(truncated)]
 
     def delete(self, event: ConversationItemDelete) -> list[Output]:

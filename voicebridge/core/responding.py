@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from voicebridge.core.asking import asked
@@ -169,6 +170,13 @@ class Responding:
         if response is None:
             raise InvalidState("Cancellation failed: no active response found.", code="response_cancel_not_active")
         return self._cancel(response, "client_cancelled")
+
+    def hush(self, response_ids: Iterable[str]) -> None:
+        """Those that are still being made say no more (their words would never be heard)."""
+        for response_id in response_ids:
+            response = self._find(response_id)
+            if response is not None:
+                response.hush()
 
     def _cancel(self, response: ResponseInProgress, reason: CancelReason) -> list[Output]:
         return [*self._closed(response, response.cancel(reason)), CancelResponse(response.id)]

@@ -94,6 +94,7 @@ class ResponseInProgress:
         self._items: list[Item] = []
         self._entry: Entry | None = None
         self._written = ""
+        self._hushed = False
 
     @property
     def id(self) -> str:
@@ -135,6 +136,10 @@ class ResponseInProgress:
             case Recognised():
                 return []  # the session's business
 
+    def hush(self) -> None:
+        """Nobody listens any more: what is still spoken is not sent."""
+        self._hushed = True
+
     # --- endings ---
 
     def complete(self) -> list[Output]:
@@ -174,8 +179,8 @@ class ResponseInProgress:
         outputs = self._begin_part(MakingInput.SPEECH)
         entry, index = self._open_part()
         spoken = entry.spoken[index]
-        if spoken.truncated:
-            return outputs  # the listener has said where they stopped hearing; what comes after is not sent
+        if spoken.truncated or self._hushed:
+            return outputs  # the listener has stopped hearing; what comes after is not sent
         wanted = len(text), len(samples)
         text, samples = self._budget.speak(text, samples)
         spoken.add(text, samples)

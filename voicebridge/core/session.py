@@ -40,6 +40,7 @@ from voicebridge.core.io import (
 )
 from voicebridge.core.item_requests import ItemRequests
 from voicebridge.core.items import Sounds
+from voicebridge.core.playback import Playback
 from voicebridge.core.responding import Responding, ResponseRules, Wish
 from voicebridge.core.settings import Settings
 from voicebridge.core.transcripts import Transcripts, utterance
@@ -91,10 +92,20 @@ TURN_ANSWER = Wish(NO_PARAMS, lambda _path: EMPTY, event_id=None)
 
 
 class LocalSession:
-    """Feed it inputs and do what it answers; `deadline` says when it wants a `Tick`."""
+    """Feed it inputs and do what it answers; `deadline` says when it wants a `Tick`.
+
+    `owns_playback`: the driver plays the `Speech` itself and reports on it with the `Playout…` inputs.
+    """
 
     def __init__(
-        self, session: Session, ids: IdFactory, defaults: SessionDefaults, limits: SessionLimits, started_at: float
+        self,
+        session: Session,
+        ids: IdFactory,
+        defaults: SessionDefaults,
+        limits: SessionLimits,
+        started_at: float,
+        *,
+        owns_playback: bool = False,
     ) -> None:
         self._settings = Settings(session, defaults)
         self._ids = ids
@@ -105,6 +116,7 @@ class LocalSession:
         self._transcripts = Transcripts(self._conversation, ids)
         self._hearing = Hearing(session.audio.input.turn_detection, ids, limits.max_buffered)
         self._responding = Responding(self._conversation, ids, defaults, limits.responses)
+        self._playback = Playback(self._requests, ids, ours=owns_playback)
         self._idle = IdleTime(started_at)
         self._ended = False
 
@@ -119,14 +131,17 @@ class LocalSession:
 
     @property
     def busy(self) -> bool:
-        """Is an answer or a transcript being made?"""
-        return self._responding.busy or self._responding.busy_aside or self._transcripts.busy
+        """Is an answer or a transcript being made, or does an answer that we play still sound?"""
+        return self._answering or self._responding.busy_aside or self._transcripts.busy
 
     def start(self) -> list[Output]:
         """What comes before anything the client says (S1)."""
+        return [self._settings.listen(), *self.joined()]
+
+    def joined(self) -> list[Output]:
+        """What a party that joins is told first, it alone: the session as it stands (S1, protocol 1.10)."""
         session = self._settings.session
-        created = SessionCreated(event_id=self._event_id(), session=session)
-        outputs: list[Output] = [self._settings.listen(), Emit(created)]
+        outputs: list[Output] = [Emit(SessionCreated(event_id=self._event_id(), session=session))]
         if isinstance(session, RealtimeSession):
             conversation = ConversationObject(id=self._conversation.id)
             outputs.append(Emit(ConversationCreated(event_id=self._event_id(), conversation=conversation)))
@@ -136,15 +151,15 @@ class LocalSession:
         """Everything that follows from one input. A client's mistake is an `error` event among the outputs."""
         if self._ended:
             return []
-        was_busy = self._responding.busy
+        was_answering = self._answering
         try:
             outputs = self._feed(given, now)
         except ClientError as error:
             outputs = [self._error(error, given.event.event_id if isinstance(given, FromClient) else None)]
-        outputs += self._begin_waiting()
-        if was_busy:
+        outputs = self._playback.follow(outputs + self._begin_waiting())
+        if was_answering:
             self._idle.begin(now)
-        if self._responding.busy or self._hearing.speaking:
+        if self._answering or self._hearing.speaking:
             self._idle.end()
         return outputs
 
@@ -165,7 +180,7 @@ class LocalSession:
             case Tick():
                 return self._tick(now)
             case PlayoutStarted() | PlayoutDrained() | PlayoutCleared():
-                return []
+                return self._playback.take(given)
             case AudioAppended() | AudioReceived():
                 raise AssertionError("the driver's listener turns audio into Heard")
 
@@ -185,16 +200,20 @@ class LocalSession:
             case ConversationItemRetrieve():
                 return self._requests.retrieve(event, self._settings.heard_format, self._settings.spoken_format)
             case ConversationItemTruncate():
-                outputs = self._requests.truncate(event)
+                outputs = self._requests.truncate(event, cut_before=self._playback.ours)
                 self._idle.hushed(now)
                 return outputs
             case ConversationItemDelete():
                 return self._requests.delete(event)
             case ResponseCreate():
-                wish = Wish(event.response or NO_PARAMS, self._sounds(audio), event.event_id)
+                making = self._responding.busy or self._responding.busy_aside
+                params = self._playback.aside(event.response or NO_PARAMS, making=making)
+                wish = Wish(params, self._sounds(audio), event.event_id)
                 return self._responding.create(self._settings.conversing(), wish)
             case ResponseCancel():
                 return self._responding.cancel(event.response_id)
+            case OutputAudioBufferClear() if self._playback.ours:
+                return self._silence()
             case OutputAudioBufferClear():
                 raise InvalidEvent(
                     "'output_audio_buffer.clear' is for calls whose playback the server owns (WebRTC, SIP).",
@@ -241,7 +260,7 @@ class LocalSession:
         return outputs
 
     def _begin_turn(self, turn: TurnBegan, now: float) -> list[Output]:
-        """Somebody speaks: whatever we are saying, we stop (S6)."""
+        """Somebody speaks: whatever we are saying, we stop (S6, S7)."""
         started = SpeechStarted(
             event_id=self._event_id(), audio_start_ms=samples_to_ms(turn.start), item_id=turn.item_id
         )
@@ -249,7 +268,13 @@ class LocalSession:
         if self._settings.interrupting:
             self._idle.hushed(now)
             outputs += self._responding.interrupt("turn_detected")
+            outputs += self._silence()
         return outputs
+
+    def _silence(self) -> list[Output]:
+        """Stop what sounds, where we play it; what is still made of that answer will not be heard."""
+        self._responding.hush(self._playback.sounding)
+        return self._playback.clear()
 
     def _take_turn(self, item_id: str, samples: Samples, transcript: str | None, *, answer: bool) -> list[Output]:
         """Keep it and answer it. Nobody asked for this, so what is wrong cites no event, and nothing before is lost."""
@@ -293,7 +318,7 @@ class LocalSession:
     def _make(self, response_id: str, output: EngineOutput, now: float) -> list[Output]:
         outputs = self._responding.make(response_id, output)
         spoken = sum(len(one.samples) for one in outputs if isinstance(one, Speech))
-        if spoken:
+        if spoken and not self._playback.ours:
             self._idle.spoke(spoken, now)
         return outputs
 
@@ -327,6 +352,11 @@ class LocalSession:
         return [self._error(error, None), EndCall(1001, "invalid_request_error.session_expired")]
 
     # --- details ---
+
+    @property
+    def _answering(self) -> bool:
+        """Is an answer being made, or heard where we play it?"""
+        return self._responding.busy or bool(self._playback.sounding)
 
     def _sounds(self, audio: Mapping[str, bytes]) -> Sounds:
         audio_format = self._settings.heard_format

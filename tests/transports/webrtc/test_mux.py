@@ -15,7 +15,7 @@ import uvloop
 from aioice import stun
 
 from voicebridge.errors import ConfigError
-from voicebridge.transports.webrtc import mux
+from voicebridge.transports.webrtc import ice, mux
 from voicebridge.transports.webrtc.addresses import NetworkSettings, local_addresses
 from voicebridge.transports.webrtc.ice import IceAgent
 from voicebridge.transports.webrtc.mux import DATAGRAMS_PER_WAKE, IceSockets
@@ -211,6 +211,69 @@ async def test_a_client_over_ipv6_connects(monkeypatch: pytest.MonkeyPatch) -> N
             await connection.send(b"\x80")
             assert await call.received.get() == b"\x80"
             assert call.agent.remote == ("::1", connection.local_candidates[0].port)
+
+
+class Router:
+    """As Docker's proxy and home routers do it: what comes to the public port goes on from a port of its own."""
+
+    def __init__(self, public: socket.socket, inside: tuple[str, int]) -> None:
+        self._public, self._inside_address = public, inside
+        self._client: Any = None
+        self._inside = udp("127.0.0.1", 0)
+        public.setblocking(False)
+        asyncio.get_running_loop().add_reader(public, self._inwards)
+        self.map_anew()
+
+    def map_anew(self) -> None:
+        """Forget the mapping: from now on the client is seen at another address."""
+        self._stop_inside()
+        self._inside = udp("127.0.0.1", 0)
+        self._inside.setblocking(False)
+        asyncio.get_running_loop().add_reader(self._inside, self._outwards)
+
+    def close(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._public)
+        self._public.close()
+        self._stop_inside()
+
+    @property
+    def mapped(self) -> tuple[str, int]:
+        host, port = self._inside.getsockname()
+        return host, port
+
+    def _stop_inside(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._inside)
+        self._inside.close()
+
+    def _inwards(self) -> None:
+        data, self._client = self._public.recvfrom(2048)
+        self._inside.sendto(data, self._inside_address)
+
+    def _outwards(self) -> None:
+        self._public.sendto(self._inside.recv(2048), self._client)
+
+
+async def test_a_server_behind_a_router_is_reached_by_its_advertised_address_and_port(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(aioice.ice, "CONSENT_INTERVAL", 0.02)
+    monkeypatch.setattr(ice, "STALE_S", 0.1)
+    public = udp("127.0.0.2", 0)
+    host, port = public.getsockname()
+    network = NetworkSettings(interfaces=("127.0.0.1",), advertised=(f"{host}:{port}",))
+    async with IceSockets(network) as sockets:
+        sockets.candidates = sockets.candidates[:1]
+        router = Router(public, ("127.0.0.1", sockets.port))
+        call = Served(sockets)
+        async with client(sockets, call.agent) as connection:
+            assert call.agent.remote == router.mapped
+            await connection.send(b"\x80 inwards")
+            assert await call.received.get() == b"\x80 inwards"
+            router.map_anew()
+            await until(lambda: call.agent.remote == router.mapped)
+            call.agent.send(b"\x80 outwards")
+            assert await connection.recv() == b"\x80 outwards"
+        router.close()
 
 
 async def until(condition: Callable[[], bool]) -> None:

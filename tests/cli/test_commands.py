@@ -197,6 +197,19 @@ def test_a_port_that_is_taken_is_explained(running: runfile.RunningServer, capsy
     assert f"port {running.port} is already in use" in capsys.readouterr().err
 
 
+def test_a_port_for_media_that_is_taken_is_explained() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("0.0.0.0", 0))  # noqa: S104 - a socket that nobody sends to
+        port = taken.getsockname()[1]
+        fixed = ["--set", f"webrtc.udp_port_min={port}", "--set", "engine.kind=scripted"]
+        command = [sys.executable, "-m", "voicebridge", "serve", "--port", "0", *fixed]
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert ended.returncode == 2
+    reason = ended.stderr.splitlines()[-1]
+    assert f"no UDP port {port} can be used" in reason
+    assert "webrtc.udp_port_min" in reason
+
+
 def test_both_listeners_are_one_server(running: runfile.RunningServer) -> None:
     assert running.tls_url is not None
     assert running.certificate is not None

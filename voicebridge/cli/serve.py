@@ -15,6 +15,7 @@ from voicebridge.cli.listening import Listeners
 from voicebridge.cli.options import add_settings_arguments, load_settings
 from voicebridge.cli.terminal import Terminal, own_command
 from voicebridge.config import ServerSettings, Settings
+from voicebridge.errors import ConfigError
 from voicebridge.server import tls
 from voicebridge.server.app import create_app
 from voicebridge.server.auth import new_run_key
@@ -34,8 +35,15 @@ def run(arguments: argparse.Namespace, terminal: Terminal, env: Mapping[str, str
     public = _running(settings.server, listeners, run_key, certificate)
     _banner(terminal, public, certificate)
     announced = runfile.published(places.run_directory(env), public)
-    with announced, asyncio.Runner(loop_factory=server.loop_factory()) as runner:
-        runner.run(_serve(server, terminal))
+    try:
+        with announced, asyncio.Runner(loop_factory=server.loop_factory()) as runner:
+            runner.run(_serve(server, terminal))
+    except BaseException:
+        # However uvicorn says that the application did not start: the reason is what helps.
+        problem: ConfigError | None = app.state.problem()
+        if problem is not None:
+            raise problem from None
+        raise
     terminal.line("stopped")
     return 0 if server.started else 1
 

@@ -92,13 +92,15 @@ class Admission:
         if isinstance(identity, Ephemeral):
             self.metrics.token_used("accepted")
 
-    def codec(self, dialect: Dialect) -> RealtimeCodec:
-        """The language of one connection."""
+    def codec(self, dialect: Dialect, *, media: bool = False, max_message_bytes: int | None = None) -> RealtimeCodec:
+        """The language of one connection. With `media`, sound travels beside its messages and not in them."""
         return RealtimeCodec(
             dialect,
             strictness=self.rules.strictness,
             limits=self.settings.wire,
             lenient=self.settings.lenient_dialect,
+            media=media,
+            max_message_bytes=max_message_bytes,
         )
 
     def new_call(

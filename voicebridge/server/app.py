@@ -6,7 +6,7 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 
@@ -21,7 +21,8 @@ from voicebridge.audio.silero import SileroDetector
 from voicebridge.config import LimitsSettings, SessionSettings, Settings
 from voicebridge.core.responding import ResponseRules
 from voicebridge.core.session import SessionLimits
-from voicebridge.errors import EngineUnavailable
+from voicebridge.errors import ConfigError, EngineUnavailable
+from voicebridge.ice_servers import IceServers
 from voicebridge.protocol.ids import IdFactory
 from voicebridge.protocol.server_events import RateLimit
 from voicebridge.protocol.session_config import SessionDefaults
@@ -40,8 +41,12 @@ from voicebridge.server.paths import CollapsedSlashes
 from voicebridge.server.problems import exception_handlers, http_middleware
 from voicebridge.server.realtime import RealtimeEndpoint
 from voicebridge.server.tokens import TokenSigner
+from voicebridge.server.webrtc import WebRtcEndpoint, process_counts
 from voicebridge.state import InMemoryState
 from voicebridge.telemetry.metrics import Metrics
+from voicebridge.transports.webrtc.addresses import NetworkSettings
+from voicebridge.transports.webrtc.endpoint import WebRtc
+from voicebridge.transports.webrtc.port import PortLimits
 from voicebridge.transports.websocket import WebSocketLimits
 from voicebridge.wire.realtime import WireLimits
 
@@ -59,7 +64,10 @@ PREFIXES = ("/v1", "/openai/v1", "/openai")
 
 
 def create_app(settings: Settings) -> Starlette:
-    """The ASGI application. `state.readiness()` and `state.drain()` are for whoever runs it."""
+    """The ASGI application. `state.readiness()`, `state.drain()` and `state.problem()` are for whoever runs it.
+
+    The last gives the ConfigError for which it could not start; servers only say that it did not.
+    """
     server = _Server(settings)
     app = Starlette(
         routes=server.routes(),
@@ -69,6 +77,7 @@ def create_app(settings: Settings) -> Starlette:
     )
     app.state.readiness = server.readiness
     app.state.drain = server.drain
+    app.state.problem = lambda: server.problem
     return app
 
 
@@ -91,6 +100,12 @@ class _Server:
         self._open_calls = OpenCalls(self._calls, self._state, secrets.token_hex(8))
         self._admission = self._new_admission()
         self._engines: Engines | None = None
+        self._webrtc: WebRtc | None = None
+        self.metrics.media.watch(self._open_calls.media, self._process_counts)
+        self.problem: ConfigError | None = None
+
+    def _process_counts(self) -> Mapping[str, int]:
+        return process_counts(self._webrtc) if self._webrtc is not None else {}
 
     @asynccontextmanager
     async def lifespan(self, _app: Starlette) -> AsyncIterator[None]:
@@ -99,6 +114,12 @@ class _Server:
             self._engines = await stack.enter_async_context(engines)
             self.metrics.watch_tasks(lambda: len(asyncio.all_tasks()))
             await asyncio.to_thread(_new_listener)  # the detector's model loads now, not in somebody's first call
+            if self._settings.webrtc.enabled:
+                try:
+                    self._webrtc = await stack.enter_async_context(new_webrtc(self._settings))
+                except ConfigError as error:
+                    self.problem = error
+                    raise
             await stack.enter_async_context(self._calls.running())
             yield
 
@@ -111,12 +132,12 @@ class _Server:
         await self._calls.drain(self._settings.server.drain_s)
 
     def routes(self) -> list[BaseRoute]:
-        sockets, minting = self._sockets(), self._minting()
+        sockets, webrtc, minting = self._sockets(), self._webrtc_endpoint(), self._minting()
         metrics_auth = self._authenticator if self._settings.server.metrics_require_key else None
         paths = ("/v1/realtime", "/openai/v1/realtime", "/openai/realtime")
         return [
             *(WebSocketRoute(path, sockets.handle) for path in paths),
-            *(route for prefix in PREFIXES for route in minting.routes(prefix)),
+            *(route for prefix in PREFIXES for route in (*minting.routes(prefix), *webrtc.routes(prefix))),
             *ops_routes(self.metrics, self.readiness, metrics_auth=metrics_auth),
             *console_routes(self._keyless_access()),
         ]
@@ -154,6 +175,16 @@ class _Server:
             open_calls=self._open_calls,
             limits=WebSocketLimits(limits.outbound_queue_bytes, limits.max_events_per_s, limits.max_events_burst),
             auth_http_401=self._settings.server.ws_auth_http_401,
+        )
+
+    def _webrtc_endpoint(self) -> WebRtcEndpoint:
+        return WebRtcEndpoint(
+            admission=self._admission,
+            open_calls=self._open_calls,
+            webrtc=lambda: self._webrtc,
+            ice_servers=IceServers(self._settings.webrtc),
+            ttl_s=self._settings.webrtc.turn_ttl_s,
+            max_body_bytes=self._settings.limits.max_body_bytes,
         )
 
     def _keyless_access(self) -> KeylessAccess:
@@ -200,6 +231,25 @@ def call_settings(settings: Settings) -> CallSettings:
         pcm_channels=session.pcm_channels,
         max_sessions_per_key=limits.max_sessions_per_key,
         sideband_grace_s=settings.webrtc.sideband_grace_s,
+    )
+
+
+def new_webrtc(settings: Settings) -> WebRtc:
+    webrtc = settings.webrtc
+    return WebRtc(
+        NetworkSettings(
+            udp_ports=webrtc.udp_ports,
+            advertised=webrtc.advertised_addresses,
+            advertise_local=webrtc.advertise_local,
+            interfaces=webrtc.interfaces,
+        ),
+        PortLimits(
+            connect_timeout_s=webrtc.connect_timeout_s,
+            disconnect_timeout_s=webrtc.disconnect_timeout_s,
+            queued_bytes=settings.limits.outbound_queue_bytes,
+            max_queued=int(webrtc.max_queued_audio_s * INTERNAL_RATE_HZ),
+        ),
+        time.time,
     )
 
 

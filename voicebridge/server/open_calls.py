@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from voicebridge.audio.samples import samples_to_seconds
 from voicebridge.core.io import EndCall
 from voicebridge.errors import NotFound
 from voicebridge.protocol.dialect import Dialect
 from voicebridge.runtime.call import Call
 from voicebridge.runtime.calls import Calls
-from voicebridge.runtime.ports import Port
 from voicebridge.server.auth import Ephemeral, Identity
 from voicebridge.state import State
+from voicebridge.telemetry.media import MediaCounts
+from voicebridge.transports.webrtc.port import WebRtcPort
 
 HUNG_UP = EndCall(1000, "hung up")
 
@@ -22,7 +24,7 @@ HUNG_UP = EndCall(1000, "hung up")
 class OpenCall:
     """What is known of a call beside its session."""
 
-    port: Port
+    port: WebRtcPort
     dialect: Dialect
     opened_by: Identity
 
@@ -31,6 +33,26 @@ class OpenCall:
         if isinstance(caller, Ephemeral):
             return isinstance(self.opened_by, Ephemeral) and caller.grant.token_id == self.opened_by.grant.token_id
         return caller.fingerprint == self.opened_by.fingerprint
+
+
+def media_counts(port: WebRtcPort) -> MediaCounts:
+    stats = port.stats()
+    received = stats.received
+    return MediaCounts(
+        packets={
+            "received": received.received,
+            "lost": received.lost,
+            "late": received.late,
+            "duplicated": received.duplicated,
+            "recovered": received.recovered,
+            "malformed": received.malformed,
+            "sent": stats.sent_packets,
+        },
+        concealed_s=samples_to_seconds(received.concealed),
+        jitter_s=received.jitter_s,
+        round_trip_s=stats.round_trip_s,
+        reported_loss=stats.reported_loss,
+    )
 
 
 class OpenCalls:
@@ -52,6 +74,10 @@ class OpenCalls:
         finally:
             del self._open[call_id]
             await self._state.release_call(call_id, self._process)
+
+    def media(self) -> Iterable[MediaCounts]:
+        """How the sound of each call fares."""
+        return [media_counts(opened.port) for opened in self._open.values()]
 
     def of(self, call_id: str, caller: Identity) -> tuple[Call, OpenCall]:
         """The call, if it runs and is the caller's. Raises NotFound (`call_id_not_found`) for any other alike."""

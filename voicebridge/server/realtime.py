@@ -54,7 +54,7 @@ class RealtimeEndpoint:
         call, opened = self.open_calls.of(websocket.query_params["call_id"], owner)
         dialect = Dialect.BETA if asks_for_beta(websocket) else opened.dialect
         check_beta(dialect, admission.rules)
-        port = await self._accepted(websocket, admission.codec(dialect), "sideband")
+        port = await self._accepted(websocket, admission.codec(dialect, media=True), "sideband")
         with admission.metrics.sideband(dialect.value):
             await call.join(port)
 

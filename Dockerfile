@@ -21,7 +21,8 @@ RUN pip wheel --wheel-dir /wheels --no-deps . \
     && pip --python /opt/voicebridge/bin/python install --no-index --find-links /wheels voicebridge
 
 FROM python:3.11-slim
-RUN useradd --system --uid 10001 --user-group --home-dir /data --create-home voicebridge
+RUN groupadd --gid 10001 voicebridge \
+    && useradd --uid 10001 --gid 10001 --home-dir /data --create-home --shell /usr/sbin/nologin voicebridge
 COPY --from=build /opt/voicebridge /opt/voicebridge
 ENV PATH=/opt/voicebridge/bin:$PATH \
     PYTHONUNBUFFERED=1 \

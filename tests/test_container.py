@@ -100,7 +100,7 @@ class TestDockerfile:
         user = only("USER").text
         assert all(int(number) > 0 for number in user.split(":"))
         made = only("RUN").text
-        assert f"--uid {user.split(':')[0]}" in made
+        assert re.findall(r"--[ug]id (\d+)", made)[-2:] == user.split(":")
         steps = [step.name for step in stages()[-1]]
         assert steps.index("RUN") < steps.index("USER") < steps.index("ENTRYPOINT")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from voicebridge.cli import doctor
+from voicebridge.cli import doctor, main
 from voicebridge.cli.runfile import RunningServer
 from voicebridge.config import EngineSettings, ServerSettings, Settings
 from voicebridge.engines.embedded import models
@@ -122,3 +122,8 @@ def test_space_is_looked_for_where_things_are_kept(tmp_path: Path) -> None:
 
 def test_this_python_will_do() -> None:
     assert next(iter(doctor.python_and_packages())).grade == "ok"
+
+
+def test_a_server_is_named_for_topics_only(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "--url", "http://127.0.0.1:1"]) == 1
+    assert "webrtc" in capsys.readouterr().err

@@ -44,6 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, terminal: Terminal, env: Mapping[str, str]) -> int:
     if arguments.topic is None:
+        if arguments.url or arguments.key:
+            raise CommandError(f"--url and --key are for a topic: {', '.join(_TOPICS)}")
         return report(_examine(arguments, env), terminal)
     topic = importlib.import_module(_TOPICS[arguments.topic])
     return report(topic.examine(arguments, env), terminal)

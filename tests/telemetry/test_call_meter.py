@@ -112,6 +112,8 @@ def test_sound_is_counted_in_seconds_both_ways() -> None:
         (EndCall(1001, "server_error.shutting_down"), "drained"),
         (EndCall(1011, "server_error.internal_error"), "error"),
         (EndCall(1013, "server_error.slow_consumer"), "slow_consumer"),
+        (EndCall(1000, "hung up"), "hung_up"),
+        (EndCall(1001, "webrtc.path_lost"), "path_lost"),
         (EndCall(4999, ""), "other"),
     ],
 )

@@ -79,7 +79,7 @@ class WebRtcEndpoint:
             call_id = admission.ids.new("rtc")
             opened = OpenCall(port, dialect, identity)
             await stack.enter_async_context(self.open_calls.held(call_id, opened, admission.holds_s))
-            stack.callback(self._count, port)
+            stack.callback(self._count, call_id, port)
             call = admission.new_call(session, port, dialect, "webrtc")
             _log.info("call opened", extra={"call_id": call_id, "session_id": session.id})
             admission.calls.start(call, call_id, stack.pop_all().aclose)
@@ -149,11 +149,17 @@ class WebRtcEndpoint:
         caller: Identity = self.admission.authenticator.identify(request, expired_too=True)
         return self.open_calls.of(request.path_params["call_id"], caller)
 
-    def _count(self, port: WebRtcPort) -> None:
-        metrics, stats = self.admission.metrics, port.stats()
-        metrics.media.ended(media_counts(port))
+    def _count(self, call_id: str, port: WebRtcPort) -> None:
+        metrics, stats, counts = self.admission.metrics, port.stats(), media_counts(port)
+        metrics.media.ended(counts)
         metrics.dropped("webrtc_audio_in", stats.dropped_audio)
         metrics.dropped("webrtc_speech", stats.dropped_speech)
+        measured = {
+            "loss": round(counts.loss, 4),
+            "jitter_s": round(counts.jitter_s, 4),
+            "round_trip_s": counts.round_trip_s,
+        }
+        _log.info("call closed", extra={"call_id": call_id, **counts.packets, **measured})
 
 
 def process_counts(webrtc: WebRtc) -> dict[str, int]:

@@ -28,7 +28,13 @@ from voicebridge.telemetry.metrics import Metrics, Stage
 
 _log = logging.getLogger(__name__)
 
-_REASONS = {1000: "client", 1001: "expired", 1011: "error", 1013: "slow_consumer"}
+_REASONS = {
+    "client gone": "client",
+    "server_error.shutting_down": "drained",
+    "server_error.internal_error": "error",
+    "invalid_request_error.session_expired": "expired",
+}
+"""What the metrics call an end; of others the last word of the reason, such as `slow_consumer` or `path_lost`."""
 
 
 class CallMeter:
@@ -49,7 +55,7 @@ class CallMeter:
 
     def ended(self, end: EndCall, now: float) -> None:
         seconds = now - self._since
-        reason = "drained" if "shutting_down" in end.reason else _REASONS.get(end.code, "other")
+        reason = _REASONS.get(end.reason) or end.reason.rpartition(".")[2].replace(" ", "_") or "other"
         self._metrics.session_ended(*self._labels, reason, seconds)
         _log.info(
             "session ended", extra={"session_id": self._session_id, "reason": reason, "seconds": round(seconds, 1)}

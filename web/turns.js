@@ -187,9 +187,8 @@ export class Turns {
   }
 
   #begin(kind, start, itemId = null) {
-    const turn = {
-      number: ++this.#count, kind, start, silence: 0, marks: {}, calls: [], itemId, responseId: null, status: "", cut: false,
-    }; // prettier-ignore
+    const turn = { number: ++this.#count, kind, start, silence: 0, marks: {}, calls: [], itemId };
+    Object.assign(turn, { responseId: null, status: "", cut: false });
     this.turns.push(turn);
     if (this.turns.length > KEPT_TURNS) this.turns.shift();
     return turn;

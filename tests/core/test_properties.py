@@ -364,8 +364,8 @@ class Sessions(RuleBasedStateMachine):
         if not hasattr(self, "s"):
             return
         if self.s.playout and not self.s.ended:
-            for response_id in sorted(self.running()):
-                self.s.feed(FromEngine(response_id, EngineFailed("engine_error", "over")))
+            while running := sorted(self.running()):  # those that waited begin meanwhile
+                self.s.feed(FromEngine(running[0], EngineFailed("engine_error", "over")))
             self.play(2 + self.s.playout.queued // FRAME + len(self.s.asks))
             self.report(len(self.s.reports))
             self.events_conform()

@@ -42,6 +42,8 @@ class Released(NamedTuple, Generic[PacketT]):
     packet: PacketT
     timestamp: int
     """The packet's, without wrapping round."""
+    arrived: float
+    """When it came, in the seconds of `now`."""
     lost: int
     """How many packets are missing directly before it."""
     fresh: bool
@@ -102,7 +104,7 @@ class JitterBuffer(Generic[PacketT]):
         self._fresh = True
         self._seen = 0  # bit k: the packet k + 1 before the next one has come
         self._waiting: dict[int, tuple[PacketT, float]] = {}
-        self._stranger: PacketT | None = None
+        self._stranger: tuple[PacketT, float] | None = None
         self._holes: deque[_Hole] = deque(maxlen=_REMEMBERED_HOLES)  # given up
         self._lateness = 0.0  # seconds behind a later packet; the worst, fading
         self._lateness_at = 0.0
@@ -143,7 +145,7 @@ class JitterBuffer(Generic[PacketT]):
     def _accept(self, packet: PacketT, number: int, now: float) -> list[Released[PacketT]]:
         self._note_arrival(packet, number, now)
         if number == self._next and not self._waiting:
-            return [self._hand_on(packet, 0)]
+            return [self._hand_on(packet, now, 0)]
         if number < self._next:
             self._note_late(number, now)
             return []
@@ -166,17 +168,20 @@ class JitterBuffer(Generic[PacketT]):
         self._holes.clear()
         self._arrival = (packet.timestamp, now)
         self.reception = Reception(packet.ssrc, packet.sequence, packet.sequence, received=1)
-        return [self._hand_on(packet, 0)]
+        return [self._hand_on(packet, now, 0)]
 
     def _meet_stranger(self, packet: PacketT, now: float) -> list[Released[PacketT]]:
         """One packet of another stream proves nothing; the next one in its sequence does."""
-        first, self._stranger = self._stranger, packet
-        if first is None or first.ssrc != packet.ssrc or packet.sequence - first.sequence & 0xFFFF != 1:
+        before, self._stranger = self._stranger, (packet, now)
+        if before is None:
+            return []
+        first, arrived = before
+        if first.ssrc != packet.ssrc or packet.sequence - first.sequence & 0xFFFF != 1:
             return []
         released: list[Released[PacketT]] = []
         while self._waiting:
             released += self._give_up(now)
-        return released + self._begin(first, now) + self._accept(packet, self._next, now)
+        return released + self._begin(first, arrived) + self._accept(packet, self._next, now)
 
     def _give_up(self, found_at: float) -> list[Released[PacketT]]:
         first = min(self._waiting)
@@ -190,17 +195,17 @@ class JitterBuffer(Generic[PacketT]):
     def _take_in_order(self, lost: int) -> list[Released[PacketT]]:
         released: list[Released[PacketT]] = []
         while self._next in self._waiting:
-            packet, _ = self._waiting.pop(self._next)
-            released.append(self._hand_on(packet, lost))
+            packet, arrived = self._waiting.pop(self._next)
+            released.append(self._hand_on(packet, arrived, lost))
             lost = 0
         return released
 
-    def _hand_on(self, packet: PacketT, lost: int) -> Released[PacketT]:
+    def _hand_on(self, packet: PacketT, arrived: float, lost: int) -> Released[PacketT]:
         self._next += 1
         self._seen = (self._seen << 1 | 1) & _REMEMBERED
         self._timestamp += _signed32(packet.timestamp - self._timestamp)
         fresh, self._fresh = self._fresh, False
-        return Released(packet, self._timestamp, lost, fresh)
+        return Released(packet, self._timestamp, arrived, lost, fresh)
 
     def _note_arrival(self, packet: PacketT, number: int, now: float) -> None:
         """Interarrival jitter and the highest number, as RFC 3550 appendices A.1 and A.8 have them."""

@@ -55,7 +55,7 @@ class Timeline:
         self._true_lead = offset
 
     def place(self, timestamp: int, duration: int, given: int, now: float, *, fresh: bool = False) -> int:
-        """The position of a packet that comes now, when everything before `given` has been handed out.
+        """The position of a packet that came at `now`, when everything before `given` has been handed out.
 
         A packet that begins a `fresh` stream, goes back in time or lies where nobody can have spoken yet, ends at the
         live edge, and those after it follow.
@@ -88,8 +88,12 @@ class Timeline:
 
     @property
     def drift(self) -> int:
-        """How far positions have run ahead of real time (negative: fallen behind) since the first seconds."""
-        return round(self._lead.value - self._true_lead) if self._lead.turned else 0
+        """How far positions have run ahead of real time (negative: fallen behind) since the first seconds.
+
+        In those, the first packets may turn out to have been late by up to a second, which is no drift.
+        """
+        drift = round(self._lead.value - self._true_lead)
+        return drift if self._lead.turned else max(drift - _AHEAD, 0)
 
     def shift(self, samples: int) -> None:
         """So many samples of the stream were left out (negative: put in): what follows lies earlier (later)."""

@@ -117,11 +117,11 @@ class MediaReceiver:
             self._counts.ignored += 1
             if self.reception is None or packet.ssrc != self.reception.ssrc:
                 return []
-        return self._play_all(self._buffer.push(packet, now), now)
+        return self._play_all(self._buffer.push(packet, now))
 
     def tick(self, now: float) -> list[Samples]:
         """Every 20 ms: gives up what is late, and keeps time going where nothing comes."""
-        pieces = self._play_all(self._buffer.expire(now), now)
+        pieces = self._play_all(self._buffer.expire(now))
         timeline = self._timeline
         if timeline is None:
             return pieces
@@ -138,33 +138,33 @@ class MediaReceiver:
     def _new_decoder(self) -> _Decoder:
         return OpusDecoder() if self.codec.name == "opus" else G711Decoder(self.codec.name)
 
-    def _play_all(self, released: list[Released[RtpPacket]], now: float) -> list[Samples]:
+    def _play_all(self, released: list[Released[RtpPacket]]) -> list[Samples]:
         pieces: list[Samples] = []
         for one in released:
             self._missing = self._missing or one.lost > 0
             # Other payload types share the sequence numbers but not the sound: silence, as far as time goes on.
             if one.packet.payload_type == self.codec.payload_type and one.packet.payload:
-                pieces += self._play(one, now)
+                pieces += self._play(one)
         return pieces
 
-    def _play(self, released: Released[RtpPacket], now: float) -> list[Samples]:
+    def _play(self, released: Released[RtpPacket]) -> list[Samples]:
         """A packet's sound, and before it what belongs between it and the one before."""
-        payload = released.packet.payload
+        payload, arrived = released.packet.payload, released.arrived
         try:
             duration = self._decoder.duration(payload)
         except UndecodablePacket:
             return self._undecodable()
         if self._timeline is None:
-            self._timeline = Timeline(self.codec.clock_rate, released.timestamp, duration, now)
+            self._timeline = Timeline(self.codec.clock_rate, released.timestamp, duration, arrived)
         elif released.fresh:
             self._decoder = self._new_decoder()
         timeline = self._timeline
-        start = timeline.place(released.timestamp, duration, self._position, now, fresh=released.fresh)
+        start = timeline.place(released.timestamp, duration, self._position, arrived, fresh=released.fresh)
         gap = start - self._position
         if gap > _MOST_FILLED:
             timeline.skip(gap)
             gap = 0
-        timeline.note(self._position + gap + duration, now)
+        timeline.note(self._position + gap + duration, arrived)
         pieces = self._bridge(gap, payload, duration) if gap > 0 else []
         try:
             samples = self._decoder.decode(payload)

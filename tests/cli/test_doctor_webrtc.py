@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import socket
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -9,8 +10,9 @@ from typing import Any
 import pytest
 
 from coturn import SECRET, Coturn, coturn
+from serving import RunningServer
 from voicebridge.audio import libopus
-from voicebridge.cli import doctor_webrtc, webrtc_probe
+from voicebridge.cli import doctor_webrtc, main, webrtc_probe
 from voicebridge.cli.findings import Finding
 from voicebridge.cli.options import Target
 from voicebridge.cli.webrtc_probe import Refused, RelayAddress, Remote
@@ -250,3 +252,25 @@ async def test_a_server_that_does_not_answer_is_a_problem(taken: int) -> None:
     target = Target(f"http://127.0.0.1:{taken}/v1", "k", None)
     found = [finding async for finding in doctor_webrtc.running_server(target, [])]
     assert grades(found) == {"running server": "problem", "TURN": "ok"}
+
+
+def test_a_running_server_is_called(scripted_server: RunningServer, capsys: pytest.CaptureFixture[str]) -> None:
+    before = scripted_server.tasks()
+    status = main(["doctor", "webrtc", "--url", scripted_server.url, "--key", scripted_server.api_key])
+    said = capsys.readouterr().out
+    assert "answers an offer" in said
+    assert "127.0.0.1 UDP" in said
+    assert "connected in" in said
+    assert status == 0, said
+    asyncio.run(until_it_has(scripted_server, before))
+
+
+async def until_it_has(server: RunningServer, tasks: int) -> None:
+    """The call that was opened is gone again."""
+    while server.tasks() > tasks:  # noqa: ASYNC110  what is waited for raises no event
+        await asyncio.sleep(0.05)
+
+
+def test_a_wrong_key_is_a_problem(scripted_server: RunningServer, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "webrtc", "--url", scripted_server.url, "--key", "sk-wrong"]) == 1
+    assert "--key" in capsys.readouterr().out

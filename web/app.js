@@ -271,7 +271,7 @@ function attach(url) {
 /* Sound: the picture, the level, the recording */
 
 function startSound() {
-  if (!globalThis.AudioWorkletNode || state.context) return;
+  if (!globalThis.AudioWorkletNode || !isSecureContext || state.context) return;
   state.context = new AudioContext({ latencyHint: "interactive" });
   state.context.resume();
   state.tap = new SoundTap(state.context, heard);
@@ -433,7 +433,12 @@ function show() {
   setText(byId("connection-text"), t(now, { transport: state.call ? transportName() : "" }));
   byId("clock").hidden = !talking;
   document.body.toggleAttribute("data-live", there);
-  byId("connect").hidden = there;
+  const connecting = now === "connecting";
+  const focus = document.activeElement;
+  byId("connect").hidden = there && !connecting;
+  byId("connect").disabled = connecting; // it keeps its place: a second click must not hit what comes after it
+  setText(byId("connect"), t(connecting ? "stateconnecting" : "connect"));
+  setText(byId("hang-up"), t(connecting ? "cancel" : "hangUp"));
   for (const id of ["mute", "interrupt"]) byId(id).hidden = !talking;
   byId("hang-up").hidden = !there;
   byId("mute").hidden = !talking || microphone() === "none";
@@ -444,6 +449,8 @@ function show() {
   document.querySelector(".segments").disabled = there;
   byId("test-microphone").hidden = there || microphone() === "none";
   byId("test-microphone").setAttribute("aria-pressed", String(Boolean(state.preview)));
+  const lost = focus !== document.body && !focus.offsetParent && !focus.closest("dialog");
+  if (lost) byId(!talking ? "connect" : byId("mute").hidden ? "text" : "mute").focus();
   showPhase(performance.now());
   showLists();
   events.update();

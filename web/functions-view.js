@@ -51,7 +51,7 @@ export class FunctionsView {
     const box = element("input", { type: "checkbox", checked: offered, id: `offer-${name}` });
     box.addEventListener("change", () => this.#offer(name, box.checked));
     const label = element("label.check", {}, box, element("code", {}, name));
-    const details = element("details", { open: this.#open.has(name) }, element("summary", {}, `${t("definition")}, ${t("result")}`));
+    const details = element("details", { open: this.#open.has(name) }, element("summary", {}, t("definitionAndResult")));
     details.addEventListener("toggle", () => this.#open[details.open ? "add" : "delete"](name));
     details.append(this.#definition(definition), this.#answer(name));
     return element("li", { "data-function": name }, element("div.head", {}, label), element("p.about", {}, description), details);

@@ -14,7 +14,7 @@ export class LatencyView {
   update(turns) {
     if (!this.#body.offsetParent && this.#body.children.length) return;
     const shown = turns.filter((turn) => latencyOf(turn) !== null && turn.responseId).slice(-ROWS).reverse();
-    const look = JSON.stringify([shown.length, shown[0]]);
+    const look = JSON.stringify([shown.length, shown.slice(0, 3)]);
     if (look === this.#look) return;
     this.#look = look;
     this.#figures(turns);
@@ -50,6 +50,12 @@ function figure(name, value, unit) {
   return element("div", {}, element("dt", {}, name), shown);
 }
 
+/** Of an answer that is still being made, or was cut off before it sounded, there is no total. */
+function totalOf(turn) {
+  if (!("playing" in turn.marks) && turn.status !== "completed") return turn.status === "in_progress" ? "…" : "–";
+  return `${Math.round(latencyOf(turn))} ms`;
+}
+
 function row(turn, most) {
   const stages = stagesOf(turn);
   const notes = [element("span.note", {}, t(`kind${turn.kind}`))];
@@ -68,6 +74,6 @@ function row(turn, most) {
     { "data-turn": turn.number },
     element("td", {}, `#${turn.number}`, ...notes),
     element("td", {}, bars, element("div.parts", {}, ...parts)),
-    element("td", {}, turn.status === "cancelled" && !("playing" in turn.marks) ? "–" : `${Math.round(latencyOf(turn))} ms`),
+    element("td", {}, totalOf(turn)),
   );
 }

@@ -53,7 +53,7 @@ export class PeerTransport {
     const query = this.options.model ? `?model=${encodeURIComponent(this.options.model)}` : "";
     const answer = await this.#post(`${this.options.url}/realtime/calls${query}`, "POST", offer.sdp, token, signal);
     const location = answer.headers.get("Location");
-    this.#resource = location && { url: new URL(location, answer.url).href, token };
+    this.#resource = location && new URL(location, answer.url).href;
     peer.setConfiguration({ iceServers: iceServersOf(answer.headers.get("Link")) });
     await peer.setLocalDescription(offer);
     await peer.setRemoteDescription({ type: "answer", sdp: await answer.text() });
@@ -88,7 +88,7 @@ export class PeerTransport {
   async #restart(peer, token) {
     try {
       await peer.setLocalDescription(await peer.createOffer({ iceRestart: true }));
-      const answer = await this.#post(this.#resource.url, "PATCH", peer.localDescription.sdp, token);
+      const answer = await this.#post(this.#resource, "PATCH", peer.localDescription.sdp, token);
       await peer.setRemoteDescription({ type: "answer", sdp: await answer.text() });
     } catch (error) {
       if (peer === this.#peer) this.on.lost(new RealtimeError("server_gone", error.message));
@@ -129,11 +129,8 @@ export class PeerTransport {
     if (this.#sound) this.#sound.srcObject = null;
   }
 
+  /** The server notices at once: closing a peer connection says so to the other side. */
   close() {
-    const { url, token } = this.#resource ?? {};
     this.drop();
-    if (!url) return;
-    const headers = { Authorization: `Bearer ${token}` };
-    fetch(url, { method: "DELETE", headers, keepalive: true }).catch(() => {}); // it notices by itself, only later
   }
 }

@@ -92,13 +92,12 @@ export class Scope {
     pen.fillRect(to - 1.5, middle - 5, 1.5, 11);
     pen.fillRect(from, middle - 0.5, to - from, 2);
     pen.font = `600 11px ${colours.font}`;
-    const wide = pen.measureText(label).width + 10;
-    const at = (from + to) / 2;
-    pen.fillStyle = colours.sheet;
-    pen.fillRect(at - wide / 2, middle - 24, wide, 15);
-    pen.fillStyle = colours.ink;
     pen.textAlign = "center";
-    pen.fillText(label, at, middle - 12);
+    pen.lineWidth = 4;
+    pen.lineJoin = "round";
+    pen.strokeStyle = colours.sheet; // so that it can be read before a voice
+    pen.strokeText(label, (from + to) / 2, middle - 12);
+    pen.fillText(label, (from + to) / 2, middle - 12);
   }
 }
 

@@ -19,7 +19,11 @@ export class SoundTap {
   }
 
   async #prepare(heard) {
-    await this.#context.audioWorklet.addModule(new URL("./tap-worklet.js", import.meta.url));
+    try {
+      await this.#context.audioWorklet.addModule(new URL("./tap-worklet.js", import.meta.url));
+    } catch {
+      return; // the context was closed meanwhile, or the server is gone: there is nothing to listen to
+    }
     if (this.#context.state === "closed") return;
     this.#node = new AudioWorkletNode(this.#context, "sound-tap", {
       numberOfInputs: 2,

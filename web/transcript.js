@@ -35,9 +35,10 @@ export class Transcript {
 
   /** A new session after a lost one: nothing before it is remembered there. */
   broken(at) {
+    this.#forgetUncommitted();
     for (const entry of this.entries) entry.final = true;
     this.#playing.clear();
-    this.#add({ id: `break-${at}`, kind: "break", at, final: true });
+    if (this.entries.at(-1)?.kind !== "break") this.#add({ id: `break-${at}`, kind: "break", at, final: true });
   }
 
   /** @param {"sent" | "received"} direction @param {object} event @param {number} at */

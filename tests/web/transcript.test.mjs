@@ -159,8 +159,9 @@ test("pictures belong to what was said with them", () => {
 
 test("a new session is told from the one before", () => {
   const transcript = new Transcript();
-  tell(transcript, [0, typedItem("u1", "before", null)]);
+  tell(transcript, [0, typedItem("u1", "before", null), began("never finished")]);
   transcript.broken(10);
+  transcript.broken(11);
   tell(transcript, [20, typedItem("u2", "after", null)]);
   assert.deepEqual(transcript.entries.map(({ kind }) => kind), ["user", "break", "user"]);
 });

@@ -53,7 +53,6 @@ _SOURCES = {
 _PAGE_HEADERS = {
     "cache-control": "no-cache",
     "content-security-policy": "; ".join(f"{what} {whence}" for what, whence in _SOURCES.items()),
-    "cross-origin-opener-policy": "same-origin",
     "permissions-policy": "microphone=(self), camera=()",
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",

@@ -20,6 +20,7 @@ RATE_HZ = 24_000
 MICROPHONE_HZ = 48_000
 FRAME = 240  # 10 ms
 QUIET_DBFS = -50.0
+SILENCE_S = 60
 PEAK = 0.7 * 32_767
 
 
@@ -46,9 +47,10 @@ class Microphone:
         return self
 
     def write(self, path: Path) -> Path:
-        """As Chromium's fake microphone wants it. What comes after the end is silence."""
+        """As Chromium's fake microphone wants it, with silence behind: it makes a growing noise of the file's end."""
         resampler = Resampler(RATE_HZ, MICROPHONE_HZ, aligned=True)
-        samples = np.concatenate([resampler.push(np.concatenate(self._pieces)), resampler.flush()])
+        silence = np.zeros(SILENCE_S * RATE_HZ, np.int16)
+        samples = np.concatenate([resampler.push(np.concatenate([*self._pieces, silence])), resampler.flush()])
         with wave.open(str(path), "wb") as file:
             file.setnchannels(1)
             file.setsampwidth(2)

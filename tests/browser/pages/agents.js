@@ -5,6 +5,9 @@ import {
 import { z } from 'zod';
 
 const MODEL = 'gpt-realtime';
+const REPORT = 'It is twenty-one degrees in Paris. The sky is blue, and a light wind is coming from the west. '
+  + 'In the afternoon there will be a few clouds over the river. Towards the evening it will rain a little. '
+  + 'The night will be clear and cold. Tomorrow will be just as fine as today.';
 
 export async function start(api, kind) {
   const talk = { calls: [], interruptions: 0 };
@@ -14,7 +17,7 @@ export async function start(api, kind) {
     parameters: z.object({ city: z.string().describe('Name of the city') }),
     execute: async ({ city }) => {
       talk.calls.push({ city });
-      return JSON.stringify({ temperature: 21 });
+      return REPORT;
     },
   });
   const agent = new RealtimeAgent({ name: 'Guide', instructions: 'You are a guide.', tools: [weather] });

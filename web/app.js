@@ -173,6 +173,7 @@ function took(call, { direction, event }) {
   else if (event.type === "session.updated") {
     session.session(event.session, new Date().toLocaleTimeString(document.documentElement.lang));
     functions.update(session.tools);
+    queueMicrotask(show); // the call knows its session by then
   } else if (event.type === "error" && event.error.event_id && event.error.event_id === state.update) {
     session.refused(event.error.message);
   } else if (event.type === "response.done") queueMicrotask(() => called(call, event.response));

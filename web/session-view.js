@@ -61,6 +61,7 @@ export class SessionView {
     this.#form = form;
     this.#changes = changes;
     this.#on = on;
+    form.noValidate = true; // the server says what is wrong, and better
     form.addEventListener("input", ({ target }) => this.#edited(target));
     form.addEventListener("submit", (event) => this.#submitted(event));
     this.#reset.addEventListener("click", () => this.#forget());

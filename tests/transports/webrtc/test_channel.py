@@ -94,6 +94,19 @@ async def test_what_the_client_has_not_taken_is_known() -> None:
     pair.close()
 
 
+async def test_a_message_over_the_peers_limit_is_counted_and_the_others_go_on() -> None:
+    pair = Pair(limit=1_000)
+    channel = await pair.open()
+    received: list[str] = []
+    channel.on("message", received.append)
+    pair.ours.channel.send("x" * 1_001)
+    pair.ours.channel.send("fits")
+    await pair.settle()
+    assert received == ["fits"]
+    assert pair.ours.channel.oversized == 1
+    pair.close()
+
+
 async def test_closing_the_channel_is_noticed_and_another_one_may_follow() -> None:
     pair = Pair()
     first = await pair.open()

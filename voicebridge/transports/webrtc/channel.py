@@ -46,6 +46,7 @@ class EventChannel:
         self._message = message
         self._closed = closed
         self.malformed = 0
+        self.oversized = 0
 
     @property
     def is_open(self) -> bool:
@@ -79,9 +80,14 @@ class EventChannel:
             _log.debug("a malformed SCTP packet was dropped", exc_info=True)
 
     def send(self, text: str) -> None:
-        """Queue a message, within the limit given to `start`; dropped when no channel is open."""
-        if self._events is not None:
+        """Queue a message; dropped when no channel is open. One over the peer's limit is counted in `oversized`."""
+        if self._events is None:
+            return
+        try:
             self._events.send(text)
+        except ValueError:
+            self.oversized += 1
+            _log.exception("an event is bigger than its client takes, and was lost")
 
     def close(self) -> None:
         self._sctp.remove_all_listeners()

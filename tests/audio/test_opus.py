@@ -149,7 +149,7 @@ def test_what_is_encoded_is_heard() -> None:
     delay = int(np.argmax(np.correlate(heard[2_400:12_000].astype(float), speech[2_400:11_000].astype(float), "valid")))
     assert delay < 200
     assert snr_db(speech[2_400 : 20_000 - delay], heard[2_400 + delay : 20_000]) > 12
-    assert 2_000 < sum(map(len, packets)) < 6_000  # bytes in a second
+    assert 6_000 < sum(map(len, packets)) < 10_000  # bytes in a second
 
 
 def test_frames_of_another_length_are_refused() -> None:
@@ -233,7 +233,7 @@ def protected_encoder() -> OpusEncoder:
 def test_reported_loss_turns_protection_on_and_its_absence_for_a_while_off() -> None:
     encoder, quiet = OpusEncoder(), np.zeros(FRAME, np.int16)
     states = []
-    for loss in (0.0, 0.015, 0.03, 0.015, 0.0, 0.0, 0.0, 0.012, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0):
+    for loss in (0.0, 0.008, 0.03, 0.008, 0.0, 0.0, 0.0, 0.006, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0):
         encoder.protect(loss)
         encoder.encode(quiet)
         states.append(encoder.protected)

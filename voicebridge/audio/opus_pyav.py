@@ -39,6 +39,7 @@ class PyavEncoder:
             context.time_base = Fraction(1, INTERNAL_RATE_HZ)
             context.options = {
                 "application": self._application,
+                "vbr": "constrained",  # as libopus has it by itself
                 "frame_duration": "20",
                 "compression_level": str(self._complexity),
                 "fec": str(int(self._loss > 0)),

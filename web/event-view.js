@@ -39,7 +39,15 @@ export class EventView {
     byId("copy-all").addEventListener("click", () => this.#copyShown());
     byId("copy-event").addEventListener("click", () => this.#copySelected());
     byId("close-event").addEventListener("click", () => this.#close());
-    byId("clear-log").addEventListener("click", () => this.#clear());
+    byId("clear-log").addEventListener("click", () => this.clear());
+  }
+
+  /** Forget all events; the filter stays. */
+  clear() {
+    this.#log.clear();
+    this.#selected = null;
+    byId("event-detail").hidden = true;
+    this.#filtered();
   }
 
   /** An event was added. */
@@ -189,11 +197,6 @@ export class EventView {
     this.#toast(done ? t("copiedMany", { n: shown.length }) : t("notCopied"));
   }
 
-  #clear() {
-    this.#log.clear();
-    this.#close();
-    this.#filtered();
-  }
 }
 
 function row() {

@@ -21,6 +21,7 @@ _FULL_MS = 10  # the first of a gap is as loud as what was before
 _FADED_MS = 60  # nothing is left of it
 _JOIN_MS = 4
 _RATIO = INTERNAL_RATE_HZ // G711_RATE_HZ
+_NOTHING = np.zeros(1)
 
 
 class PitchRepetition:
@@ -72,19 +73,21 @@ class PitchRepetition:
 
     def _pitch(self) -> int:
         """The lag at which the last 20 ms resemble most what was before them."""
-        windows = np.lib.stride_tricks.sliding_window_view(self._history, self._compared)
-        earlier = windows[self._longest - self._shortest :: -1]
-        alike = earlier @ windows[-1]
-        energy = np.einsum("ij,ij->i", earlier, earlier)
-        return self._shortest + int(np.argmax(alike / np.sqrt(energy + 1)))
+        past, compared = self._history, self._compared
+        alike = np.correlate(past, past[-compared:], "valid")  # by lag, from the longest to none
+        sums = np.cumsum(np.square(past, dtype=np.float64))
+        energy = sums[compared - 1 :] - np.concatenate((_NOTHING, sums[:-compared]))
+        likeness = (alike / np.sqrt(energy + 1))[self._longest - self._shortest :: -1]
+        return self._shortest + int(np.argmax(likeness))
 
     def _repeat(self, count: int) -> NDArray[np.float32]:
+        if self._concealed >= self._faded:
+            return np.zeros(count, np.float32)
         at = np.arange(self._concealed, self._concealed + count)
         wave = self._period.take(at, mode="wrap")
-        wave += self._step * np.clip(1 - (at + 1) / self._join, 0, None)
-        wave *= np.clip((self._faded - at) / (self._faded - self._full), 0, 1)
-        np.clip(wave, -32_768, 32_767, out=wave)
-        return wave
+        wave += self._step * np.maximum(1 - (at + 1) / self._join, 0)
+        wave *= np.minimum(np.maximum((self._faded - at) / (self._faded - self._full), 0), 1)
+        return np.minimum(np.maximum(wave, -32_768), 32_767)
 
 
 class G711Decoder:

@@ -8,6 +8,7 @@ _WINDOW_S = 4.0
 _MIN_OUTAGE = INTERNAL_RATE_HZ // 5  # 200 ms
 _MAX_OUTAGE = INTERNAL_RATE_HZ * 2 // 5
 _MARGIN = INTERNAL_RATE_HZ // 50
+_DOUBT = 1.5  # times the lateness seen
 _AHEAD = INTERNAL_RATE_HZ  # 1 s: no honest timestamp lies so far beyond what can have been said by now
 
 
@@ -15,10 +16,11 @@ class RecentMax:
     """The largest value of the last four to eight seconds."""
 
     def __init__(self, value: float, now: float) -> None:
-        self._before = self._current = value
-        self._until = now + _WINDOW_S
+        self.value = value
         self.turned = False
         """Has a first window passed?"""
+        self._before = self._current = value
+        self._until = now + _WINDOW_S
 
     def note(self, value: float, now: float) -> None:
         if now >= self._until:
@@ -27,14 +29,14 @@ class RecentMax:
             self.turned = True
         elif value > self._current:
             self._current = value
+        else:
+            return
+        self.value = max(self._before, self._current)
 
     def shift(self, by: float) -> None:
         self._before += by
         self._current += by
-
-    @property
-    def value(self) -> float:
-        return max(self._before, self._current)
+        self.value += by
 
 
 class Timeline:
@@ -49,10 +51,9 @@ class Timeline:
         self._timestamp = timestamp  # unwrapped, of the packet at `_position`
         self._position = 0
         self._latest = timestamp
-        offset = duration - now * INTERNAL_RATE_HZ
-        self._lead = RecentMax(offset, now)  # of positions over our clock
+        self._true_lead = duration - now * INTERNAL_RATE_HZ
+        self._lead = RecentMax(self._true_lead, now)  # of positions over our clock
         self._lateness = RecentMax(0.0, now)
-        self._true_lead = offset
 
     def place(self, timestamp: int, duration: int, given: int, now: float, *, fresh: bool = False) -> int:
         """The position of a packet that came at `now`, when everything before `given` has been handed out.
@@ -61,20 +62,19 @@ class Timeline:
         live edge, and those after it follow.
         """
         position = self._position + (timestamp - self._timestamp) * INTERNAL_RATE_HZ // self._clock_rate
-        edge = self.edge(now)
+        clock = now * INTERNAL_RATE_HZ
+        edge = self._lead.value + clock
         if fresh or timestamp < self._latest or position > edge + _AHEAD:
-            position = max(edge - duration, given)
+            position = max(round(edge) - duration, given)
             self._timestamp, self._position = timestamp, position
         self._latest = timestamp
-        return position
-
-    def note(self, end: int, now: float) -> None:
-        """A packet that ends at this position has come."""
+        end = position + duration
+        self._lateness.note(edge - end, now)
         turned = self._lead.turned
-        self._lateness.note(max(self.edge(now) - end, 0), now)
-        self._lead.note(end - now * INTERNAL_RATE_HZ, now)
+        self._lead.note(end - clock, now)
         if self._lead.turned and not turned:
             self._true_lead = self._lead.value
+        return position
 
     def edge(self, now: float) -> int:
         return round(self._lead.value + now * INTERNAL_RATE_HZ)
@@ -84,16 +84,16 @@ class Timeline:
         """When nothing has come for so many samples, it is not just late: more than the latest packet of the last
         seconds, within 200 to 400 ms.
         """
-        return min(max(round(1.5 * self._lateness.value) + _MARGIN, _MIN_OUTAGE), _MAX_OUTAGE)
+        return min(max(round(_DOUBT * self._lateness.value) + _MARGIN, _MIN_OUTAGE), _MAX_OUTAGE)
 
     @property
-    def drift(self) -> int:
+    def drift(self) -> float:
         """How far positions have run ahead of real time (negative: fallen behind) since the first seconds.
 
         In those, the first packets may turn out to have been late by up to a second, which is no drift.
         """
-        drift = round(self._lead.value - self._true_lead)
-        return drift if self._lead.turned else max(drift - _AHEAD, 0)
+        drift = self._lead.value - self._true_lead
+        return drift if self._lead.turned else max(drift - _AHEAD, 0.0)
 
     def shift(self, samples: int) -> None:
         """So many samples of the stream were left out (negative: put in): what follows lies earlier (later)."""

@@ -164,7 +164,6 @@ class MediaReceiver:
         if gap > _MOST_FILLED:
             timeline.skip(gap)
             gap = 0
-        timeline.note(self._position + gap + duration, arrived)
         pieces = self._bridge(gap, payload, duration) if gap > 0 else []
         try:
             samples = self._decoder.decode(payload)

@@ -246,6 +246,15 @@ def test_unknown_members_of_an_append_are_refused_where_all_are() -> None:
     assert isinstance(beta.decode(json.dumps(event)), AudioAppended)  # beta never minded
 
 
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_where_sound_comes_by_a_track_there_are_no_appends(dialect: Dialect) -> None:
+    event = {"type": "input_audio_buffer.append", "audio": "AAAA", "event_id": "mine"}
+    refused = fault(event, codec(dialect, media=True))
+    assert (refused.error.code, refused.error.param, refused.event_id) == ("invalid_value", "type", "mine")
+    commit = codec(dialect, media=True).decode('{"type": "input_audio_buffer.commit"}')
+    assert isinstance(commit, FromClient)
+
+
 def test_sound_in_items_comes_by_its_path() -> None:
     content = [{"type": "input_text", "text": "a"}, {"type": "input_audio", "audio": "AAEC"}]
     item = {"type": "message", "role": "user", "content": content}
@@ -358,6 +367,14 @@ def test_g711_speech_is_the_same_in_any_pieces_and_complete(
     said = deltas(codec(), *pieces, speech([], audio_format, last=True))
     assert said == whole
     assert len(said) == 800
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_where_sound_goes_by_a_track_there_are_no_audio_deltas(dialect: Dialect) -> None:
+    coder = codec(dialect, media=True)
+    for piece in (speech([1, -2], Pcmu()), speech([], Pcmu(), last=True)):
+        assert coder.encode(piece) is None
+        assert coder.encode_frames(piece) == []
 
 
 def test_parts_that_are_spoken_at_once_do_not_mix() -> None:

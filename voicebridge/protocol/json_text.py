@@ -29,6 +29,11 @@ def json_object(text: str) -> dict[str, Any]:
     return value
 
 
+def compact(value: Any) -> str:
+    """As JSON without blanks, characters as they are."""
+    return _ENCODER.encode(value)
+
+
 def check_depth(value: Any) -> None:
     """Raises MalformedEvent `invalid_json` for more than `MAX_DEPTH` levels."""
     level = [value]
@@ -61,3 +66,5 @@ def _finite(number: str) -> float:
 
 _DECODER = json.JSONDecoder(parse_constant=_refused, parse_float=_finite)
 """Made once: `json.loads` would make one for every message."""
+
+_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)

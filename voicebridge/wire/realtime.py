@@ -18,7 +18,7 @@ from voicebridge.core.io import AudioAppended, ClientFault, Emit, FromClient, In
 from voicebridge.errors import ClientError, InvalidEvent, MalformedEvent
 from voicebridge.protocol.client_events import APPEND, parse_client_event
 from voicebridge.protocol.dialect import BETA_AUDIO_DELTA, Dialect, downgraded, in_beta_words, upgraded
-from voicebridge.protocol.json_text import check_depth, json_object
+from voicebridge.protocol.json_text import check_depth, compact, json_object
 from voicebridge.protocol.server_events import (
     ConversationCreated,
     ItemRetrieved,
@@ -30,10 +30,14 @@ from voicebridge.protocol.server_events import (
 )
 from voicebridge.protocol.session_config import RealtimeSession
 from voicebridge.protocol.validation import Strictness
+from voicebridge.wire.fitting import fitting
 
 MAX_EVENT_ID = 512
-MAX_RETRIEVED = 1024 * 1024 - 1024
-"""Bytes of `conversation.item.retrieved` that audio may fill: some clients take no message over 1 MiB."""
+MAX_RETRIEVED = 1024 * 1024
+"""Bytes of `conversation.item.retrieved` that audio may fill: some clients take no larger message."""
+
+_AROUND_AUDIO = 1024
+"""Bytes of it that are left for the names of its members, and for another dialect's words."""
 
 _APPEND_MEMBERS = frozenset({"type", "event_id", "audio"})
 _GA_SESSION_MEMBERS = frozenset({"audio", "output_modalities", "truncation", "reasoning", "parallel_tool_calls"})
@@ -47,7 +51,11 @@ class WireLimits:
 
 
 class RealtimeCodec:
-    """One connection's codec: it remembers the encoders of the spoken parts under way."""
+    """One connection's codec: it remembers the encoders of the spoken parts under way.
+
+    `media`: sound comes and goes by another way, so that no event has any. `max_message_bytes`: the largest message
+    that the other side takes, for `encode_frames`.
+    """
 
     def __init__(
         self,
@@ -62,6 +70,7 @@ class RealtimeCodec:
         self._dialect = dialect
         self._media = media
         self._max_message_bytes = max_message_bytes
+        self._max_retrieved = min(MAX_RETRIEVED, max_message_bytes or MAX_RETRIEVED) - _AROUND_AUDIO
         self._lenient = lenient
         self._strictness = strictness or Strictness()
         self._limits = limits or WireLimits()
@@ -141,12 +150,17 @@ class RealtimeCodec:
     # --- out ---
 
     def encode_frames(self, output: Output) -> list[str]:
-        """The frames for an output: none, or one."""
+        """The frames for an output, none over `max_message_bytes`: `fitting` says how large events are made to fit."""
         frame = self.encode(output)
-        return [] if frame is None else [frame]
+        if frame is None:
+            return []
+        limit = self._max_message_bytes
+        if limit is None or 4 * len(frame) <= limit or len(frame.encode()) <= limit:
+            return [frame]
+        return [compact(event) for event in fitting(json.loads(frame), limit)]
 
     def encode(self, output: Output) -> str | None:
-        """The frame for an output, or None where this client hears nothing of it."""
+        """The frame for an output, however long; None where this client hears nothing of it."""
         match output:
             case Emit(event):
                 return self._encode_event(event)
@@ -169,7 +183,7 @@ class RealtimeCodec:
         elif isinstance(event, ResponseCreated | ResponseDone):
             body["response"]["temperature"] = event.response.temperature
         down = downgraded(body, self._dialect)
-        return None if down is None else _dumps(down)
+        return None if down is None else compact(down)
 
     def _encode_speech(self, speech: Speech) -> str | None:
         part = (speech.item_id, speech.content_index)
@@ -192,7 +206,7 @@ class RealtimeCodec:
 
     def _encode_retrieved(self, retrieved: Retrieved) -> str | None:
         body = ItemRetrieved(event_id=retrieved.event_id, item=retrieved.item).model_dump(mode="json")
-        left = MAX_RETRIEVED - len(_dumps(body).encode())
+        left = self._max_retrieved - len(compact(body).encode())
         encoding = audio_encoding(retrieved.audio_format)
         for index, samples in retrieved.audio.items():
             if samples_to_seconds(len(samples)) * encoding.bytes_per_second * 4 / 3 > left:
@@ -203,7 +217,7 @@ class RealtimeCodec:
             left -= len(text)
             body["item"]["content"][index]["audio"] = text
         down = downgraded(body, self._dialect)
-        return None if down is None else _dumps(down)
+        return None if down is None else compact(down)
 
 
 def _object(frame: str | bytes) -> dict[str, Any]:
@@ -236,7 +250,3 @@ def _unbase64(text: Any, param: str) -> bytes:
         raise InvalidEvent(
             f"Invalid '{param}': expected base64-encoded audio bytes.", code="invalid_value", param=param
         ) from None
-
-
-def _dumps(body: dict[str, Any]) -> str:
-    return json.dumps(body, separators=(",", ":"), ensure_ascii=False)

@@ -92,6 +92,7 @@ def _reachable(host: str) -> str:
 
 def _banner(terminal: Terminal, server: runfile.RunningServer, certificate: tls.Certificate | None) -> None:
     terminal.line(f"{terminal.bold('voicebridge')} {__version__}\n")
+    terminal.line(f"  console  {terminal.bold(server.url.removesuffix('v1'))}   (talk to it in a browser)")
     terminal.line(f"  address  {terminal.bold(server.url)}   (WebSocket: ws{server.url.removeprefix('http')}/realtime)")
     if server.tls_url and server.tls_url != server.url:
         terminal.line(f"  TLS      {terminal.bold(server.tls_url)}")
@@ -104,7 +105,7 @@ def _banner(terminal: Terminal, server: runfile.RunningServer, certificate: tls.
         terminal.line(f"  API key  {terminal.bold(server.api_key)}   {terminal.dim('(made for this run)')}")
     else:
         terminal.line("  API key  as configured")
-    terminal.line(f"\n  next, in another terminal:  {terminal.bold(own_command() + ' call hello.wav')}\n")
+    terminal.line(f"\n  or, in another terminal:  {terminal.bold(own_command() + ' call hello.wav')}\n")
 
 
 async def _serve(server: listening.Server, terminal: Terminal) -> None:

@@ -47,6 +47,7 @@ import { Transcript } from "./transcript.js";
 import { Turns, latencyOf } from "./turns.js";
 
 const AUDIBLE = 0.008; // of full scale: an answer has begun
+const HARMLESS = new Set(["response_cancel_not_active"]); // it had just ended by itself
 const LISTED_MS = 100; // between drawings of lists
 
 const settings = new PageSettings();
@@ -176,8 +177,9 @@ function answered(call, event) {
     session.session(event.session, new Date().toLocaleTimeString(document.documentElement.lang));
     functions.update(session.tools);
     queueMicrotask(show); // the call knows its session by then
-  } else if (event.type === "error" && event.error.event_id && event.error.event_id === state.update) {
-    session.refused(event.error.message);
+  } else if (event.type === "error") {
+    if (event.error.event_id && event.error.event_id === state.update) session.refused(event.error.message);
+    else if (!HARMLESS.has(event.error.code)) showProblem("refused", event.error.message);
   } else if (event.type === "response.done") queueMicrotask(() => called(call, event.response));
 }
 

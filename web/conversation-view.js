@@ -65,7 +65,7 @@ export class ConversationView {
     const look = JSON.stringify([
       entry.text, entry.status, entry.final, entry.failed, entry.cut, entry.cut && entry.heardMs, entry.output,
       entry.images.length, heard, latency?.ms, proposal !== null, about.recognises,
-    ]); // prettier-ignore
+    ]);
     const known = this.#shown.get(entry.id);
     if (known?.look === look) return known.item;
     const item = known?.item ?? element(`li.entry.${entry.kind}`, { "data-item": entry.id });

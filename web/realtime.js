@@ -30,7 +30,7 @@ import { SocketTransport } from "./realtime-socket.js";
 
 export { REASONS, RealtimeError } from "./realtime-error.js";
 
-const OPENS_WITHIN_MS = 30000;
+const OPENS_WITHIN_MS = 20000; // with packets lost, setting up takes up to seven seconds
 const ATTEMPTS = 20; // to reach a server that has gone: three minutes
 const LASTING = new Set(["wrong_key", "forbidden", "not_served", "refused", "expired", "unsupported", "hung_up"]);
 

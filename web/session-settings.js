@@ -76,7 +76,7 @@ function choiceOf(name) {
 export function toolsIn(text) {
   const tools = text.trim() ? JSON.parse(text) : [];
   if (!Array.isArray(tools) || tools.some((tool) => typeof tool?.name !== "string")) {
-    throw new SyntaxError("[{\"type\": \"function\", \"name\": …}, …]"); // prettier-ignore
+    throw new SyntaxError("[{\"type\": \"function\", \"name\": …}, …]");
   }
   return tools;
 }

@@ -39,7 +39,7 @@ const FORM = [
     { name: "toolChoice", kind: "list", options: ["auto", "none", "required"] },
     { name: "tools", kind: "code", wide: true },
   ] },
-]; // prettier-ignore
+];
 const FIELDS = FORM.flatMap(({ fields }) => fields);
 
 export class SessionView {
@@ -200,7 +200,7 @@ function control(field) {
     code: () => element("textarea.code", { name, rows: 7, spellcheck: false }),
     list: () => element("input", { name, list: `${name}-options` }),
     choice: () => element("select", { name }, ...options.map((value) => element("option", { value }, words ? t(words + value) : value))),
-  }[kind](); // prettier-ignore
+  }[kind]();
   input.id = `session-${name}`;
   const shown = kind === "range" ? element("span.range", {}, input, element("output", { htmlFor: input.id })) : input;
   const choices = kind === "list" ? [element("datalist", { id: `${name}-options` }, ...options.map((value) => element("option", { value })))] : [];

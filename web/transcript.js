@@ -195,7 +195,7 @@ export class Transcript {
     const entry = {
       text: "", final: false, failed: false, images: [], status: "", responseId: null, spoken: false, cut: false,
       heardMs: null, name: "", callId: "", output: null, ...more,
-    }; // prettier-ignore
+    };
     const after = previous === "root" ? -1 : this.entries.findIndex((one) => one.id === previous);
     if (after >= 0) this.entries.splice(after + 1, 0, entry);
     else this.entries.push(entry);

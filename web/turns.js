@@ -82,7 +82,10 @@ export class Turns {
 
   /** Sound of an answer was measured where it comes out. */
   audible(at) {
-    for (const id of this.#sounding) this.#mark(this.#of(id), "playing", at);
+    for (const id of this.#sounding) {
+      const turn = this.#of(id);
+      this.#mark(turn, "playing", Math.max(at, turn?.marks.audio ?? at)); // a sound may be ahead of word of it
+    }
   }
 
   #sent(event, at) {

@@ -243,7 +243,7 @@ export const ENGLISH = {
   server_gone: "The server cannot be reached.",
   server_goneDo: "Is it still running? Start it again, then connect.",
   no_media_path: "The server answers, but no audio comes through.",
-  no_media_pathDo: "UDP is probably blocked on the way. Run “voicebridge doctor webrtc” on the server, set webrtc.advertised if it is behind NAT or in a container, or connect by WebSocket.",
+  no_media_pathDo: "UDP is probably blocked on the way. Run “voicebridge doctor webrtc” on the server, set webrtc.advertised_addresses if it is behind NAT or in a container, or connect by WebSocket.",
   not_served: "This server has no such endpoint.",
   not_servedDo: "Choose the other transport.",
   refused: "The server refused.",

@@ -243,7 +243,7 @@ export const CHINESE = {
   server_gone: "无法连接服务器。",
   server_goneDo: "它还在运行吗？请重新启动后再连接。",
   no_media_path: "服务器有应答，但音频无法通过。",
-  no_media_pathDo: "途中很可能屏蔽了 UDP。请在服务器上运行“voicebridge doctor webrtc”；若在 NAT 后或容器中，请设置 webrtc.advertised；也可以改用 WebSocket。",
+  no_media_pathDo: "途中很可能屏蔽了 UDP。请在服务器上运行“voicebridge doctor webrtc”；若在 NAT 后或容器中，请设置 webrtc.advertised_addresses；也可以改用 WebSocket。",
   not_served: "此服务器没有这个接口。",
   not_servedDo: "请换用另一种传输方式。",
   refused: "服务器拒绝了。",

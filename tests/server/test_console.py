@@ -7,6 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 from starlette.applications import Starlette
+from starlette.requests import Request
 
 from voicebridge.config import fingerprint, hash_key
 from voicebridge.server.console import TOKEN_TTL_S, WEB_DIRECTORIES, KeylessAccess, console_routes
@@ -88,6 +89,13 @@ async def test_a_name_made_to_resolve_to_this_machine_gets_no_key(host: str) -> 
 async def test_what_a_proxy_hands_on_gets_no_key(name: str) -> None:
     answer = await asked(client(), {"origin": HERE, name: "127.0.0.1"})
     assert answer.status_code == 403
+
+
+async def test_a_proxy_that_speaks_an_older_http_gets_no_key() -> None:
+    scope = {"type": "http", "client": ("127.0.0.1", 1), "headers": [(b"host", b"127.0.0.1:8765")]}
+    access = KeylessAccess(SIGNER, KEYS, "127.0.0.1", lambda: NOW)
+    assert access.refusal(Request({**scope, "http_version": "1.1"})) is None
+    assert access.refusal(Request({**scope, "http_version": "1.0"})) is not None
 
 
 @pytest.mark.parametrize(

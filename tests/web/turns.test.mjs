@@ -88,6 +88,14 @@ test("marks that come in another order make no negative stage", () => {
   assert.deepEqual(stagesOf(turns.turns[0]).map(({ ms }) => ms), [4, 6, 90, 0, 0]);
 });
 
+test("sound that is ahead of the word of it is no shorter for that", () => {
+  const turns = call();
+  tell(turns, ...question, [2010, created("r1")], [2100, playback("started", "r1")]);
+  turns.audible(2090);
+  assert.equal(latencyOf(turns.turns[0]), 100);
+  assert.equal(turns.turns[0].marks.playing, 2100);
+});
+
 test("where the server plays, its word for it counts as the first sound", () => {
   const turns = call();
   tell(turns, ...question, [2010, created("r1"), answerItem("r1", "a1", "u1")], [2100, playback("started", "r1")]);

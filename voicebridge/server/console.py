@@ -59,6 +59,8 @@ _PAGE_HEADERS = {
 }
 _UNCACHED = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 
+# What proxies add to a request. One that adds nothing and speaks HTTP/1.1 cannot be told from a browser: a server
+# behind it belongs on an address of its own.
 _FORWARDING = frozenset({"forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"})
 
 
@@ -86,7 +88,7 @@ class KeylessAccess:
             return "This server can be reached from other machines."
         if request.client is None or not is_loopback(request.client.host):
             return "You are calling from another machine."
-        if not _FORWARDING.isdisjoint(request.headers.keys()):
+        if request.scope["http_version"] == "1.0" or not _FORWARDING.isdisjoint(request.headers.keys()):
             return "Your request came through a proxy."
         if not is_loopback(_host_name(request.headers.get("host", ""))):
             return "Your request names another host than localhost."

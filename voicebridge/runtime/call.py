@@ -247,13 +247,13 @@ class Call:
             case AudioAppended(data):
                 return await self._hear(data)
             case AudioReceived(samples):
-                return self._feed(self._listener.hear(samples))
+                return self._feed(await self._listener.hear_live(samples))
             case _:
                 return self._feed(mail)
 
     async def _hear(self, data: bytes) -> EndCall | None:
         for at in range(0, len(data), HEARD_AT_ONCE):
-            end = self._over or self._feed(self._listener.append(data[at : at + HEARD_AT_ONCE]))
+            end = self._over or self._feed(await self._listener.append_live(data[at : at + HEARD_AT_ONCE]))
             if end is not None:
                 return end
             if len(data) > HEARD_AT_ONCE:

@@ -29,6 +29,7 @@ from voicebridge.protocol.session_config import SessionDefaults
 from voicebridge.protocol.validation import Strictness
 from voicebridge.runtime.calls import Calls
 from voicebridge.runtime.ports import Engine
+from voicebridge.runtime.window_batch import WindowBatch
 from voicebridge.server.admission import Admission, CallSettings
 from voicebridge.server.auth import Authenticator
 from voicebridge.server.client_secrets import ClientSecrets
@@ -94,6 +95,7 @@ class _Server:
             settings.server.api_keys, self._signer, time.time, allow_query=settings.server.query_api_key
         )
         self._calls = Calls(settings.limits.max_sessions)
+        self._windows = WindowBatch()
         self._defaults = session_defaults(settings.session)
         self._strictness = Strictness(settings.session.strict_unknown, _report_unknown)
         self._state = InMemoryState(time.time)
@@ -113,7 +115,7 @@ class _Server:
             engines = running_engines(self._settings.engine, self.metrics, local_time)
             self._engines = await stack.enter_async_context(engines)
             self.metrics.watch_tasks(lambda: len(asyncio.all_tasks()))
-            await asyncio.to_thread(_new_listener)  # the detector's model loads now, not in somebody's first call
+            await asyncio.to_thread(SileroDetector)  # the detector's model loads now, not in somebody's first call
             if self._settings.webrtc.enabled:
                 try:
                     self._webrtc = await stack.enter_async_context(new_webrtc(self._settings))
@@ -147,6 +149,10 @@ class _Server:
             raise EngineUnavailable("The server is still starting; try again in a moment.")
         return self._engines.new()
 
+    def _new_listener(self) -> Listener:
+        detector = SileroDetector()
+        return Listener(PCM16_24K, detector, soon=self._windows.admit(detector))
+
     def _new_admission(self) -> Admission:
         settings = self._settings
         return Admission(
@@ -162,7 +168,7 @@ class _Server:
             ),
             settings=call_settings(settings),
             new_engine=self._new_engine,
-            new_listener=_new_listener,
+            new_listener=self._new_listener,
             metrics=self.metrics,
             ids=self._ids,
             wall=time.time,
@@ -271,10 +277,6 @@ def session_limits(limits: LimitsSettings, session: SessionSettings) -> SessionL
 def local_time() -> str:
     """Now, in ISO 8601 with the offset of this machine's zone."""
     return datetime.now().astimezone().isoformat(timespec="seconds")
-
-
-def _new_listener() -> Listener:
-    return Listener(PCM16_24K, SileroDetector())
 
 
 def _report_unknown(path: str) -> None:

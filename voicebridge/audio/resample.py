@@ -95,8 +95,8 @@ class Resampler:
     Normally n inputs give exactly ceil(n * target / source) outputs at once, and the sound comes `delay_ms` late:
     right for live audio, where frames must keep their size. With `aligned` the delay is cut off at the beginning
     instead: the first pushes give less, and after `flush` the outputs number exactly that and lie where the inputs
-    lay: right for a piece that is to keep its length. Equal rates pass through. `chunk` inputs usually come at once (20 ms
-    unless given; others only cost more). Raises ValueError for rates without a reasonable common divisor.
+    lay: right for a piece that is to keep its length. Equal rates pass through. `chunk` inputs usually come at
+    once (20 ms unless given; others only cost more). Raises ValueError for rates without a reasonable common divisor.
     """
 
     def __init__(self, source_hz: int, target_hz: int, *, aligned: bool = False, chunk: int | None = None) -> None:

@@ -111,6 +111,7 @@ class ServerSettings(Section):
     ws_ping_timeout_s: PositiveFloat = 20.0
     ws_compression: bool = False
     metrics_require_key: bool = False
+    console_requires_key: bool = False
 
     @model_validator(mode="after")
     def _joint_rules(self) -> ServerSettings:

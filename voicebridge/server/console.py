@@ -59,8 +59,8 @@ _PAGE_HEADERS = {
 }
 _UNCACHED = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 
-# What proxies add to a request. One that adds nothing and speaks HTTP/1.1 cannot be told from a browser; a server behind
-# such a one should listen on another address than loopback, where every page needs a key.
+# What proxies add to a request. One that adds nothing and speaks HTTP/1.1 cannot be told from a browser: behind such a
+# one `server.console_requires_key` has to be set.
 _FORWARDING = frozenset({"forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"})
 
 
@@ -69,7 +69,7 @@ class KeylessAccess:
     """Ephemeral keys for pages that need not know an API key.
 
     `key_hashes` are those of the server's API keys (`voicebridge.config.hash_key`): a key given out counts as asked
-    for by the first one. `bound_host` is the address the server listens on; `wall` gives Unix seconds.
+    for by the first one; without any nobody gets one. `bound_host` is the address the server listens on; `wall` gives Unix seconds.
     """
 
     signer: TokenSigner
@@ -84,7 +84,9 @@ class KeylessAccess:
         resolve to 127.0.0.1 is not such a page (its Host is another), and what a proxy on this machine hands on is
         not either.
         """
-        if not self.key_hashes or not is_loopback(self.bound_host):
+        if not self.key_hashes:
+            return "This server's console takes a key."
+        if not is_loopback(self.bound_host):
             return "This server can be reached from other machines."
         if request.client is None or not is_loopback(request.client.host):
             return "You are calling from another machine."

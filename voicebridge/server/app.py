@@ -195,7 +195,8 @@ class _Server:
 
     def _keyless_access(self) -> KeylessAccess:
         server = self._settings.server
-        return KeylessAccess(self._signer, server.api_keys, server.host, time.time)
+        key_hashes = () if server.console_requires_key else server.api_keys
+        return KeylessAccess(self._signer, key_hashes, server.host, time.time)
 
     def _minting(self) -> ClientSecrets:
         return ClientSecrets(

@@ -9,7 +9,7 @@ import numpy as np
 
 from voicebridge.audio.codec import Decoder
 from voicebridge.audio.encoding import AudioEncoding
-from voicebridge.audio.samples import EMPTY, Samples
+from voicebridge.audio.samples import Samples
 from voicebridge.audio.vad import VAD_WINDOW, VoiceActivityDetector
 
 
@@ -49,7 +49,8 @@ class Listener:
         self._detect = detect
         self._position = 0
         self._skip = 0  # samples still to pass before the next line of the grid
-        self._window = EMPTY  # the beginning of an incomplete window
+        self._pending: list[Samples] = []  # the beginning of an incomplete window
+        self._held = 0  # samples of it
 
     @property
     def position(self) -> int:
@@ -64,7 +65,8 @@ class Listener:
         if detect and not self._detect:
             self._detector.reset()
             self._skip = -self._position % VAD_WINDOW
-        self._window = self._window if detect else EMPTY
+        if not detect:
+            self._pending, self._held = [], 0
         self._detect = detect
 
     def reset(self) -> None:
@@ -97,7 +99,13 @@ class Listener:
             return []
         skipped = min(self._skip, len(samples))
         self._skip -= skipped
-        pending = np.concatenate((self._window, samples[skipped:]))
-        whole = len(pending) - len(pending) % VAD_WINDOW
-        self._window = pending[whole:]
-        return [pending[start : start + VAD_WINDOW] for start in range(0, whole, VAD_WINDOW)]
+        if len(samples) > skipped:
+            self._pending.append(samples[skipped:])
+            self._held += len(samples) - skipped
+        if self._held < VAD_WINDOW:
+            return []
+        held = np.concatenate(self._pending)
+        self._held %= VAD_WINDOW
+        whole = len(held) - self._held
+        self._pending = [held[whole:]]
+        return [held[start : start + VAD_WINDOW] for start in range(0, whole, VAD_WINDOW)]

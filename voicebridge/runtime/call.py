@@ -104,6 +104,8 @@ class Call:
         self._running: set[asyncio.Task[None]] = set()
         self._over: EndCall | None = None
         self._draining = False
+        self._waking: asyncio.TimerHandle | None = None
+        self._waking_at: float | None = None
         self._now = asyncio.get_running_loop().time
 
     async def run(self) -> EndCall:
@@ -119,6 +121,7 @@ class Call:
                 if self._writers:
                     await asyncio.wait(self._writers, timeout=CLOSING_S)
             finally:
+                self._wake_at(None)
                 self._cancel_all()
         self._observer.ended(end, self._now())
         return end
@@ -228,11 +231,21 @@ class Call:
             return Tick()
         if not self._inbox.empty():
             return self._inbox.get_nowait()
-        try:
-            async with asyncio.timeout_at(at):
-                return await self._inbox.get()
-        except TimeoutError:
-            return Tick()
+        self._wake_at(at)
+        return await self._inbox.get()
+
+    def _wake_at(self, at: float | None) -> None:
+        """Deadlines seldom change: one timer that stays is cheaper than one for each piece of sound."""
+        if at == self._waking_at:
+            return
+        if self._waking is not None:
+            self._waking.cancel()
+        self._waking_at = at
+        self._waking = None if at is None else asyncio.get_running_loop().call_at(at, self._wake)
+
+    def _wake(self) -> None:
+        self._waking = self._waking_at = None
+        self._look_up()
 
     async def _take(self, mail: _Mail) -> EndCall | None:
         match mail:

@@ -87,7 +87,9 @@ class Metrics:
                                     registry=self.registry)  # fmt: skip
         self._latency = Histogram("voicebridge_latency_seconds", "Spans of a turn.", ["stage"],
                                   buckets=_LATENCY_BUCKETS, registry=self.registry)  # fmt: skip
-        self._audio_s = Counter("voicebridge_audio_seconds", "Audio.", ["direction"], registry=self.registry)
+        audio_s = Counter("voicebridge_audio_seconds", "Audio.", ["direction"], registry=self.registry)
+        # Looked up once: it is counted for each piece of sound.
+        self._audio_s = {direction: audio_s.labels(direction) for direction in ("in", "out")}
 
     def _traffic(self) -> None:
         self._events = Counter("voicebridge_events", "Protocol events.", ["direction", "type"], registry=self.registry)
@@ -146,7 +148,7 @@ class Metrics:
         self._latency.labels(stage).observe(seconds)
 
     def audio(self, direction: Literal["in", "out"], seconds: float) -> None:
-        self._audio_s.labels(direction).inc(seconds)
+        self._audio_s[direction].inc(seconds)
 
     # --- traffic ----------------------------------------------------------------------------------------------------
 

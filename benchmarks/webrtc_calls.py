@@ -37,8 +37,9 @@ LATE_S = 0.040
 SETUPS = 60
 PLAIN_CALLS = 20
 """More do not fit on a core with the plain server."""
-LONG_TEXT = "a word " * 1200
-"""Spoken by the scripted engine in eight minutes."""
+WORD = "a word "
+WORD_S = 0.42
+"""How long the scripted engine speaks on it."""
 
 
 def room(frames: int = 500) -> list[bytes]:
@@ -71,11 +72,11 @@ class Load:
 # --- the callers' process ---
 
 
-def callers(orders: Connection, url: str, count: int, mode: Mode, measured_s: float) -> None:
-    uvloop.run(_callers(orders, url, count, mode, measured_s))
+def callers(orders: Connection, url: str, count: int, mode: Mode, rounds: int, measured_s: float) -> None:
+    uvloop.run(_callers(orders, url, count, mode, rounds, measured_s))
 
 
-async def _callers(orders: Connection, url: str, count: int, mode: Mode, measured_s: float) -> None:
+async def _callers(orders: Connection, url: str, count: int, mode: Mode, rounds: int, measured_s: float) -> None:
     certificate, packets = RTCCertificate.generateCertificate(), room()
     peers = [LightPeer(certificate) for _ in range(count)]
     sounds = [packets[index * 7 :] + packets[: index * 7] for index in range(count)]
@@ -83,7 +84,7 @@ async def _callers(orders: Connection, url: str, count: int, mode: Mode, measure
         for peer in peers:
             await call(peer, client)
     if mode == "speak":
-        await asyncio.gather(*(_ask_for_speech(peer) for peer in peers))
+        await asyncio.gather(*(_ask_for_speech(peer, WARM_S + 10 + rounds * (measured_s + 2)) for peer in peers))
     async with asyncio.TaskGroup() as tasks:
         streaming = tasks.create_task(stream(peers, sounds))
         orders.send("ready")
@@ -97,14 +98,14 @@ async def _callers(orders: Connection, url: str, count: int, mode: Mode, measure
     orders.send("gone")
 
 
-async def _ask_for_speech(peer: LightPeer) -> None:
+async def _ask_for_speech(peer: LightPeer, seconds: float) -> None:
     """Of the plain server nobody asks: it speaks by itself, and its channel stays silent."""
     try:
         async with asyncio.timeout(2):
             await peer.until("session.created")
     except TimeoutError:
         return
-    content = [{"type": "input_text", "text": LONG_TEXT}]
+    content = [{"type": "input_text", "text": WORD * round(seconds / WORD_S)}]
     peer.send("conversation.item.create", item={"type": "message", "role": "user", "content": content})
     peer.send("response.create")
     await peer.until("output_audio_buffer.started")
@@ -190,7 +191,7 @@ async def measure(
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     url = f"http://127.0.0.1:{server.port}/v1/"
-    process = context.Process(target=callers, args=(theirs, url, count, mode, measured_s), daemon=True)
+    process = context.Process(target=callers, args=(theirs, url, count, mode, rounds, measured_s), daemon=True)
     pin(server.pid, 0)
     before = server.rss_kb()
     process.start()

@@ -52,15 +52,17 @@ class Frame:
 
 
 def frames(packets: Sequence[Packet]) -> list[Frame]:
-    """Each 20 ms from the first packet on, at 24 kHz mono, on the clock of the RTP timestamps. Lost ones are silent."""
+    """Each 20 ms that was sent from the first packet on, at 24 kHz mono. Lost ones are silent.
+
+    By the sequence, not by the timestamps: those jump where the sender was kept from sending by a busy machine.
+    """
     heard: list[Frame] = []
     decoded: Callable[[bytes], Int16] | None = None
     last: Packet | None = None
     for packet in in_order(packets):
         decoded = decoded or decoder(packet.payload_type)
-        clock = 160 if packet.payload_type in {PCMU, PCMA} else 960
         if last is not None:
-            missing = ((packet.timestamp - last.timestamp) & 0xFFFFFFFF) // clock - 1
+            missing = ((packet.sequence - last.sequence) & 0xFFFF) - 1
             heard += [Frame(np.zeros(FRAME, np.int16), None)] * missing
         heard.append(Frame(decoded(packet.payload), packet))
         last = packet
@@ -162,6 +164,7 @@ def _above(sound: NDArray[np.float64], hz: float) -> NDArray[np.float64]:
     high = -low / low.sum()
     high[len(n) // 2] += 1
     filtered: NDArray[np.float64] = np.convolve(sound, high, mode="same")
+    filtered[:144] = filtered[-144:] = 0  # where the recording begins and ends is nobody's click
     return filtered
 
 

@@ -36,14 +36,12 @@ class Microphone(MediaStreamTrack):
     def __init__(self, encoding: Encoding = "opus mono") -> None:
         super().__init__()
         self._encode = _encoder(encoding)
+        self._silence = [self._encode(np.zeros(FRAME, np.int16)) for _ in range(3)][-1]
         self._queued: Int16 = np.zeros(0, np.int16)
         self._index = 0
         self._begun: float | None = None
         self._spoken = asyncio.Event()
         self.muted = self.stopped = self.dtx = False
-        self.loudness = 0
-        """Noise of this amplitude lies under everything, as in real rooms."""
-        self._noise = np.random.default_rng(1)
 
     def say(self, samples: Int16) -> None:
         self._queued = np.concatenate([self._queued, samples])
@@ -62,22 +60,20 @@ class Microphone(MediaStreamTrack):
             self._begun = loop.time()
         while True:
             await asyncio.sleep(max(0.0, self._begun + self._index * FRAME_S - loop.time()))
-            sound, samples = self._next()
+            speech = self._next()
             self._index += 1
-            if not self.stopped and (sound or not self.dtx or self._index % DTX_REFRESH == 0):
-                return self._packet(samples)
+            if not self.stopped and (speech is not None or not self.dtx or self._index % DTX_REFRESH == 0):
+                return self._packet(self._silence if speech is None else self._encode(speech))
 
-    def _next(self) -> tuple[bool, Int16]:
+    def _next(self) -> Int16 | None:
+        """20 ms of what is to be said; None: silence."""
         taken, self._queued = self._queued[:FRAME], self._queued[FRAME:]
         if not len(self._queued):
             self._spoken.set()
-        if self.muted or not len(taken):
-            noise = self._noise.integers(-self.loudness, self.loudness + 1, FRAME)
-            return False, noise.astype(np.int16)
-        return True, np.pad(taken, (0, FRAME - len(taken)))
+        return None if self.muted or not len(taken) else np.pad(taken, (0, FRAME - len(taken)))
 
-    def _packet(self, samples: Int16) -> av.Packet[Any]:
-        packet = av.Packet(self._encode(samples))
+    def _packet(self, payload: bytes) -> av.Packet[Any]:
+        packet = av.Packet(payload)
         packet.pts = (self._index - 1) * 960
         packet.time_base = fractions.Fraction(1, OPUS_CLOCK)
         return packet

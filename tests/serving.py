@@ -68,8 +68,9 @@ def serving(
     session: SessionSettings | None = None,
     server: ServerSettings | None = None,
     webrtc: WebRtcSettings | None = None,
+    port: int = 0,
 ) -> Iterator[RunningServer]:
-    """Serve on free ports, plain and TLS, until the block ends; the engine is ready inside."""
+    """Serve on free ports, plain (unless `port` is one) and TLS, until the block ends; the engine is ready inside."""
     certificate = tls.ensure_certificate(certificates, tls.own_names(), datetime.now(UTC))
     settings = Settings(
         engine=EngineSettings.model_validate({"kind": kind}),
@@ -77,7 +78,13 @@ def serving(
         session=session or SessionSettings(),
         webrtc=webrtc or WebRtcSettings(),
         server=(server or ServerSettings()).model_copy(
-            update={"port": 0, "tls_certificate": certificate.certificate, "tls_key": certificate.key, "drain_s": 0}
+            update={
+                "port": port,
+                "tls_port": 0,
+                "tls_certificate": certificate.certificate,
+                "tls_key": certificate.key,
+                "drain_s": 0,
+            }
         ),
     ).with_api_key(API_KEY)
     listeners = listening.bind(settings.server)

@@ -13,14 +13,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import BrowserContext, ConsoleMessage, Page, Playwright, Request, async_playwright
+from playwright.async_api import BrowserContext, ConsoleMessage, Page, Playwright, async_playwright
 
 from browser.recording import Recording
 
 TAP = Path(__file__).with_name("tap.js")
 PATIENCE_S = 20.0
 NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
-LOCAL = ("http://127.0.0.1:", "http://localhost:", "https://localhost:", "ws://127.0.0.1:", "data:", "blob:")
+ELSEWHERE = "voice.test"
+"""A name that leads to this machine without being one of its own."""
+LOCAL = (
+    *(
+        f"{scheme}://{host}:"
+        for scheme in ("http", "https", "ws", "wss")
+        for host in ("127.0.0.1", "localhost", ELSEWHERE)
+    ),
+    "data:",
+    "blob:",
+)
 
 Event = dict[str, Any]
 
@@ -55,7 +65,8 @@ class Tab:
         await self.page.add_init_script(path=TAP)
         self.page.on("console", self._console)
         self.page.on("pageerror", lambda error: self._problem(f"uncaught: {error}"))
-        self.page.on("request", self._request)
+        self.page.on("request", lambda request: self._asked_for(request.url))
+        self.page.on("websocket", lambda socket: self._asked_for(socket.url))
 
     def _take(self, _source: object, passed: dict[str, Any]) -> None:
         self.passed.append(Passed(**passed))
@@ -65,9 +76,9 @@ class Tab:
         if message.type == "error":
             self._problem(f"console: {message.text} ({message.location.get('url')})")
 
-    def _request(self, request: Request) -> None:
-        if not request.url.startswith(LOCAL):
-            self._problem(f"a request to the outside: {request.url}")
+    def _asked_for(self, url: str) -> None:
+        if not url.startswith(LOCAL):
+            self._problem(f"a request to the outside: {url}")
 
     def _problem(self, problem: str) -> None:
         if not self.tolerated(problem):
@@ -107,7 +118,7 @@ class Tab:
         """What has been recorded; this ends it."""
         if self.kept is None:
             data = base64.b64decode(await self.page.evaluate("__rig.recording()"))
-            self.kept = Recording.from_webm(data)
+            self.kept = Recording.read(data)
         return self.kept
 
     async def stats(self, kind: str) -> list[dict[str, Any]]:
@@ -140,22 +151,24 @@ def executable(playwright: Playwright) -> str:
 
 
 @asynccontextmanager
-async def chromium(microphone: Path | None) -> AsyncIterator[BrowserContext]:
+async def chromium(microphone: Path | None, *, allowed: bool = True, **wanted: Any) -> AsyncIterator[BrowserContext]:
     """A browser of its own, since the file is given when it starts. Each getUserMedia plays it from the beginning.
 
-    Without a file the microphone hears a beep every second.
+    Without a file the microphone hears a beep every second. `allowed`: whether its user lets pages have it.
+    `wanted` are options of the context, such as its language.
     """
     flags = [
-        "--use-fake-ui-for-media-stream",
+        *(["--use-fake-ui-for-media-stream"] if allowed else []),
         "--use-fake-device-for-media-stream",
         "--autoplay-policy=no-user-gesture-required",
+        f"--host-resolver-rules=MAP {ELSEWHERE} 127.0.0.1",
     ]
     if microphone is not None:
         flags.append(f"--use-file-for-fake-audio-capture={microphone}%noloop")
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=executable(playwright), args=flags)
         try:
-            yield await browser.new_context()
+            yield await browser.new_context(**wanted)
         finally:
             await browser.close()
 

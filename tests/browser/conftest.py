@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, Protocol, TypeAlias
 from unittest.mock import patch
 
 import pytest
@@ -33,8 +33,11 @@ ARTEFACTS = "VOICEBRIDGE_TEST_ARTIFACTS"
 """Names the directory for screenshots, recordings and events; without it they are in pytest's own."""
 SENTENCE = "Once upon a time there was a server. "
 
-Browse: TypeAlias = Callable[[Microphone | None], AbstractAsyncContextManager[Tab]]
 Site: TypeAlias = Callable[[RunningServer], str]
+
+
+class Browse(Protocol):
+    def __call__(self, microphone: Microphone | None, **wanted: Any) -> AbstractAsyncContextManager[Tab]: ...
 
 
 @pytest.fixture(scope="session")
@@ -77,14 +80,14 @@ def artefacts(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def browse(request: pytest.FixtureRequest, tmp_path: Path, artefacts: Path) -> Browse:
-    """A browser with that microphone, and a tab in it that is recorded."""
+    """A browser with that microphone, and a tab in it that is recorded. `wanted` as for `chromium`."""
     name = re.sub(r"\W+", "-", request.node.name).strip("-")
     file = tmp_path.resolve() / "microphone.wav"  # Chromium takes a path with ".." for silence
 
     @asynccontextmanager
-    async def opened(microphone: Microphone | None) -> AsyncIterator[Tab]:
+    async def opened(microphone: Microphone | None, **wanted: Any) -> AsyncIterator[Tab]:
         async with (
-            chromium(microphone.write(file) if microphone else None) as context,
+            chromium(microphone.write(file) if microphone else None, **wanted) as context,
             tab_of(context, artefacts, name) as tab,
         ):
             yield tab

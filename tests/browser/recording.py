@@ -84,7 +84,8 @@ class Recording:
     heard: Samples
 
     @classmethod
-    def from_webm(cls, data: bytes) -> Self:
+    def read(cls, data: bytes) -> Self:
+        """From a file with the microphone on the left."""
         microphone, heard = _mono(io.BytesIO(data))
         return cls(microphone, heard)
 

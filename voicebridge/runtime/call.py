@@ -72,6 +72,28 @@ _Mail: TypeAlias = Input | _Party | asyncio.Event | _LookUp
 """A `_Party` has said its last; an `Event` is set when everything before it has been dealt with."""
 
 
+class _Alarm:
+    """Rings at a time that seldom changes: one timer that stays is cheaper than one for each piece of sound."""
+
+    def __init__(self, ring: Callable[[], None]) -> None:
+        self._ring = ring
+        self._at: float | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def set(self, at: float | None) -> None:
+        """Once, in the loop's seconds; None: never. It replaces what was set before."""
+        if at == self._at:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._at = at
+        self._timer = None if at is None else asyncio.get_running_loop().call_at(at, self._go_off)
+
+    def _go_off(self) -> None:
+        self._at = self._timer = None
+        self._ring()
+
+
 class Call:
     """Runs a session between a client's port and an engine until either side ends it.
 
@@ -104,8 +126,7 @@ class Call:
         self._running: set[asyncio.Task[None]] = set()
         self._over: EndCall | None = None
         self._draining = False
-        self._waking: asyncio.TimerHandle | None = None
-        self._waking_at: float | None = None
+        self._alarm = _Alarm(self._look_up)
         self._now = asyncio.get_running_loop().time
 
     async def run(self) -> EndCall:
@@ -121,7 +142,7 @@ class Call:
                 if self._writers:
                     await asyncio.wait(self._writers, timeout=CLOSING_S)
             finally:
-                self._wake_at(None)
+                self._alarm.set(None)
                 self._cancel_all()
         self._observer.ended(end, self._now())
         return end
@@ -231,21 +252,8 @@ class Call:
             return Tick()
         if not self._inbox.empty():
             return self._inbox.get_nowait()
-        self._wake_at(at)
+        self._alarm.set(at)
         return await self._inbox.get()
-
-    def _wake_at(self, at: float | None) -> None:
-        """Deadlines seldom change: one timer that stays is cheaper than one for each piece of sound."""
-        if at == self._waking_at:
-            return
-        if self._waking is not None:
-            self._waking.cancel()
-        self._waking_at = at
-        self._waking = None if at is None else asyncio.get_running_loop().call_at(at, self._wake)
-
-    def _wake(self) -> None:
-        self._waking = self._waking_at = None
-        self._look_up()
 
     async def _take(self, mail: _Mail) -> EndCall | None:
         match mail:

@@ -287,6 +287,23 @@ def test_where_packets_come_irregularly_holes_are_waited_for_longer() -> None:
     assert MIN_WAIT_S <= regular < irregular.wait_s(8.0) <= MAX_WAIT_S
 
 
+def test_packets_that_share_a_timestamp_are_no_jitter() -> None:
+    event = after_steady_packets(10)
+    for number in range(10, 20):  # a key held for 200 ms: all of its packets bear the time it was pressed
+        event.push(Packet(1, number, 10 * TICKS, number), number * FRAME_S)
+    assert event.reception is not None
+    assert event.reception.jitter == pytest.approx(0, abs=1)
+
+
+def test_what_is_overtaken_makes_waits_longer_before_anything_is_lost_by_it() -> None:
+    overtaken = after_steady_packets(10)
+    for number in range(10, 100, 2):
+        overtaken.push(packet(number + 1), number * FRAME_S)
+        assert len(overtaken.push(packet(number), number * FRAME_S + 0.018)) == 2
+    assert overtaken.counts.lost == 0
+    assert overtaken._faded_lateness(98 * FRAME_S + 0.018) == pytest.approx(0.018)
+
+
 # --- against the library's own --------------------------------------------------------------------------------------
 
 

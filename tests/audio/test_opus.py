@@ -303,6 +303,27 @@ def test_protected_silence_costs_nothing_either_and_speech_resumes_whole() -> No
     assert min(levels) > 0.6 * max(levels)
 
 
+def test_protected_speech_after_silence_begins_as_the_decoder_does_anew() -> None:
+    encoder, fresh = protected_encoder(), protected_encoder()
+    for frame in split(voice(20)):
+        encoder.encode(frame)
+    for _ in range(10):
+        encoder.silence()
+    assert [encoder.encode(frame) for frame in split(voice(5))] == [fresh.encode(frame) for frame in split(voice(5))]
+
+
+@pytest.mark.usefixtures("_either")
+def test_protection_that_ends_in_silence_swallows_nothing_of_what_follows() -> None:
+    encoder = protected_encoder()
+    packets = [encoder.encode(frame) for frame in split(voice(20))] + [encoder.silence() for _ in range(20)]
+    for _ in range(5):
+        encoder.protect(0.0)
+    packets += [encoder.encode(frame) for frame in split(voice(5))]
+    assert not encoder.protected
+    heard = decoded(packets)[40 * FRAME :].astype(float)
+    assert np.abs(heard[LOW_DELAY_LOOKAHEAD:FRAME]).mean() > 0.7 * np.abs(heard[2 * FRAME :]).mean()
+
+
 # --- decoding -------------------------------------------------------------------------------------------------------
 
 

@@ -115,7 +115,7 @@ class OpusEncoder:
     def reset(self) -> None:
         """Begin a new stream, for a decoder that is new too."""
         self._active.reset()
-        self._tail, self._settled = 0, False
+        self._tail, self._settled, self._changed = 0, False, False
 
     def protect(self, loss: float) -> None:
         """The listener reports that this share (0 to 1) of the last packets was lost."""

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import random
+import wave as wave_file
+from importlib.resources import files
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voicebridge.audio.g711 import ulaw_to_pcm16
+from voicebridge.audio.opus import OpusDecoder, OpusEncoder
 from voicebridge.audio.samples import INTERNAL_RATE_HZ, Samples
 from voicebridge.transports.webrtc.receiving import MediaReceiver
 from voicebridge.transports.webrtc.rtp import FRAME_S, MediaCodec, write_packet
@@ -18,6 +21,13 @@ PCMU = MediaCodec("pcmu", 0, 8_000)
 OPUS = MediaCodec("opus", 111, 48_000)
 BEGAN = 5_000.0
 SOURCE = 0xBEEF
+LOUD = 15 * FRAME  # where the recording's first words are, half a second of them
+
+
+def recorded() -> Samples:
+    with wave_file.open(str(files("voicebridge.samples") / "hello.wav")) as recording:
+        samples: Samples = np.frombuffer(recording.readframes(recording.getnframes()), np.int16)
+    return samples
 
 
 def code(number: int) -> int:
@@ -125,6 +135,15 @@ def test_packets_of_any_length_are_heard(samples: int) -> None:
 impairments = st.lists(
     st.tuples(st.sampled_from([False] * 6 + [True]), st.floats(0, 0.1), st.integers(1, 2)), min_size=40, max_size=100
 )
+
+
+def test_losses_apart_from_each_other_are_all_concealed() -> None:
+    line = Line()
+    for number in range(200):
+        if number % 10 != 5:
+            line.packet(sound(number), BEGAN + number * FRAME_S)
+    stats = line.receiver.stats
+    assert (stats.lost, stats.concealed, stats.silent) == (20, 20 * FRAME, 0)
 
 
 @settings(max_examples=60, deadline=None)
@@ -243,10 +262,11 @@ def test_a_pause_of_the_sender_is_silence_and_no_loss() -> None:
     assert stats.concealed + stats.silent == 50 * FRAME
 
 
-def test_time_in_which_nobody_called_tick_never_was() -> None:
+@pytest.mark.parametrize("ticks_resume_after", [600, 602], ids=["a tick first", "a packet first"])
+def test_time_in_which_nobody_called_tick_never_was(ticks_resume_after: float) -> None:
     line = Line()
     in_a_row(line, range(50))
-    line.without_ticks(600)
+    line.without_ticks(ticks_resume_after)
     for number in range(50, 100):
         data = sound(number, first_timestamp=0xFFFF_F000 + 600 * 8_000 & 0xFFFF_FFFF)
         line.packet(data, BEGAN + 600 + number * FRAME_S)
@@ -254,17 +274,41 @@ def test_time_in_which_nobody_called_tick_never_was() -> None:
     assert line.hears(99, at=line.count // FRAME - 1)
 
 
-def test_sound_and_silence_join_without_a_click() -> None:
-    line, sender = Line(OPUS), MediaSender(OPUS, 1)
-    wave = (8_000 * np.sin(2 * np.pi * 200 * np.arange(200 * FRAME) / INTERNAL_RATE_HZ)).astype(np.int16)
+def largest_step(samples: Samples) -> int:
+    return int(np.abs(np.diff(samples.astype(int))).max())
+
+
+@pytest.mark.parametrize("codec", [OPUS, PCMU], ids=["opus", "pcmu"])
+def test_sound_and_silence_join_without_a_click(codec: MediaCodec) -> None:
+    wave = (8_000 * np.cos(2 * np.pi * 200 * np.arange(200 * FRAME) / INTERNAL_RATE_HZ)).astype(np.int16)
+    wave += np.random.default_rng(1).normal(0, 1_500, len(wave)).astype(np.int16)  # what is made up does not die away
+    line, sender = Line(codec), MediaSender(codec, 1)
     for number in range(150):
         now = BEGAN + number * FRAME_S
         data = sender.packet(wave[number * FRAME :][:FRAME], now)
         if not 50 <= number < 100:
             line.packet(data, now)
-    assert not line.heard[58 * FRAME : 90 * FRAME].any()
-    spoken = np.abs(np.diff(wave.astype(int))).max()
-    assert np.abs(np.diff(line.heard[10 * FRAME :].astype(int))).max() < 2 * spoken
+    heard = line.heard
+    begins, ends = 55 * FRAME, 100 * FRAME  # 100 ms are made up
+    resumes = ends - 1 + int(np.flatnonzero(heard[ends - 1 :])[0])
+    assert not heard[begins : ends - 1].any()
+    # Both sides lead to nothing: of the 8,000 little is left in the last millisecond and little there in the first.
+    assert np.abs(heard[begins - 24 : begins].astype(int)).max() < 800
+    assert np.abs(heard[resumes : resumes + 24].astype(int)).max() < 500
+    assert largest_step(heard[10 * FRAME :]) < 1.1 * largest_step(wave)
+
+
+def test_a_pause_is_not_taken_for_loss_where_packets_carry_correction() -> None:
+    line, sender = Line(OPUS), MediaSender(OPUS, 1)
+    sender.protect(0.1)
+    speech = recorded()[LOUD:]
+    for number in range(25):
+        now = BEGAN + (number + 5 * (number >= 10)) * FRAME_S  # five ticks without a packet
+        data = sender.packet(speech[number * FRAME :][:FRAME], now)
+        assert number != 10 or OpusDecoder().corrects(data[12:])
+        line.packet(data, now)
+    stats = line.receiver.stats
+    assert (stats.recovered, stats.lost, stats.concealed) == (0, 0, 5 * FRAME)
 
 
 # --- other things on the wire ---------------------------------------------------------------------------------------
@@ -349,6 +393,17 @@ def test_another_source_goes_on_in_real_time() -> None:
     assert line.count == 100 * FRAME
     assert all(line.hears(number) for number in range(52, 100))
     assert line.receiver.stats.lost == 0
+
+
+def test_another_source_is_decoded_from_its_own_beginning() -> None:
+    line, speech = Line(OPUS), recorded()[LOUD : LOUD + 20 * FRAME].reshape(20, FRAME)
+    before, after = MediaSender(OPUS, 1), MediaSender(OPUS, 2)
+    for number in range(40):
+        now = BEGAN + number * FRAME_S
+        line.packet((before if number < 20 else after).packet(speech[number % 20], now), now)
+    encoder, decoder = OpusEncoder(), OpusDecoder()
+    expected = [decoder.decode(encoder.encode(frame)) for frame in speech]
+    assert np.array_equal(line.heard[20 * FRAME :], np.concatenate(expected))
 
 
 @pytest.mark.parametrize("jump", [-8_000 * 60, 8_000 * 60, 0x8000_0000])

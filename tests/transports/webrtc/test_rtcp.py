@@ -89,6 +89,15 @@ def test_without_sending_it_is_a_receiver_report() -> None:
     assert report.reports == []
 
 
+def test_who_has_stopped_sending_only_reports_on_what_is_received() -> None:
+    side = Side()
+    side.send(1)
+    assert isinstance(side.report(BEGAN)[0], RtcpSrPacket)
+    assert isinstance(side.report(BEGAN + INTERVAL_S)[0], RtcpRrPacket)
+    side.send(1)
+    assert isinstance(side.report(BEGAN + 2 * INTERVAL_S)[0], RtcpSrPacket)
+
+
 def test_a_receiver_report_counts_loss_in_all_and_since_the_last_one() -> None:
     side = Side()
     for sequence in range(65_500, 65_600):
@@ -139,6 +148,15 @@ def test_their_last_report_and_how_long_ago_it_was_go_back_to_them() -> None:
     side.reports.received(bytes(RtcpSrPacket(THEIRS, info)), BEGAN + 1)
     block = block_of(side.report(BEGAN + 1.5))
     assert (block.lsr, block.dlsr) == (0x5678_9ABC, 32_768)
+
+
+def test_reports_of_another_source_are_not_answered_for() -> None:
+    side = Side()
+    side.receiver.packet(sound(1), BEGAN)
+    info = RtcpSenderInfo(ntp_timestamp=0x1234_5678_9ABC_DEF0, rtp_timestamp=0, packet_count=1, octet_count=160)
+    side.reports.received(bytes(RtcpSrPacket(THEIRS + 1, info)), BEGAN + 1)
+    block = block_of(side.report(BEGAN + 1.5))
+    assert (block.lsr, block.dlsr) == (0, 0)
 
 
 def test_round_trip_and_loss_of_ours_are_learnt_from_their_reports() -> None:

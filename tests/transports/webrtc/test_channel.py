@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import struct
 from collections import deque
 
 from aiortc import RTCDataChannel
@@ -29,7 +30,7 @@ class Side:
 
 
 class Pair:
-    def __init__(self, limit: int = 65_536) -> None:
+    def __init__(self, limit: int = 65_536, port: int = 5_000) -> None:
         self.wire: deque[tuple[Side, bytes]] = deque()
         self.ours, self.theirs = Side(), Side()
         one, other = Certificate(), Certificate()
@@ -41,8 +42,8 @@ class Pair:
         )
         self.theirs.dtls.start(0.0)
         self.deliver()
-        self.ours.channel.start(5000, limit)
-        self.theirs.channel.start(5000, 0)
+        self.ours.channel.start(port, limit)
+        self.theirs.channel.start(port, 0)
         self.deliver()
 
     def deliver(self) -> None:
@@ -118,6 +119,50 @@ async def test_closing_the_channel_is_noticed_and_another_one_may_follow() -> No
     second.send("hello")
     await pair.settle()
     assert pair.ours.seen[2:] == ["<open>", "hello"]
+    pair.close()
+
+
+async def test_what_is_said_while_the_client_closes_its_channel_is_no_error() -> None:
+    pair = Pair()
+    channel = await pair.open()
+    channel.close()
+    await asyncio.sleep(0)
+    to, datagram = pair.wire.popleft()
+    assert to is pair.ours
+    for data in pair.ours.dtls.receive(datagram, 0.0):
+        pair.ours.channel.receive(data)  # the client's wish to close; that we obey is not confirmed yet
+    assert pair.ours.seen == ["<open>"]
+    assert not pair.ours.channel.is_open
+    pair.ours.channel.send("too late")
+    await pair.settle()
+    assert pair.ours.seen == ["<open>", "<closed>"]
+    pair.close()
+
+
+async def test_a_channel_opened_before_the_old_one_has_quite_closed_carries_the_events() -> None:
+    pair = Pair()
+    first = await pair.open()
+    first.close()
+    second = await pair.open(label="again")
+    received: list[str] = []
+    second.on("message", received.append)
+    assert pair.ours.channel.is_open
+    pair.ours.channel.send("hello")
+    await pair.settle()
+    assert received == ["hello"]
+    assert pair.ours.seen[-1] == "<open>"
+    pair.close()
+
+
+async def test_both_sides_use_the_port_that_was_offered() -> None:
+    pair = Pair(port=6_000)
+    await pair.open()
+    pair.ours.channel.send("hello")
+    await asyncio.sleep(0)  # aiortc sends from a callback of the loop
+    ports = [
+        struct.unpack_from("!HH", data) for _, datagram in pair.wire for data in pair.theirs.dtls.receive(datagram, 0.0)
+    ]
+    assert ports == [(6_000, 6_000)]
     pair.close()
 
 

@@ -10,10 +10,11 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import Any, cast
 
-from aiortc import RTCDataChannel, RTCSctpTransport
+from aiortc import RTCDataChannel
 from aiortc.rtcdtlstransport import RTCDtlsTransport
 from aiortc.rtcsctptransport import RTCSctpCapabilities
 
+from voicebridge.transports.webrtc.association import Association
 from voicebridge.transports.webrtc.dtls import DtlsSession
 
 _log = logging.getLogger(__name__)
@@ -37,8 +38,8 @@ class EventChannel:
         closed: Callable[[], None],
     ) -> None:
         self._transport = _DtlsForSctp(dtls)
-        # aiortc wants its own class but uses only what _DtlsForSctp has
-        self._sctp = RTCSctpTransport(cast("RTCDtlsTransport", self._transport))
+        # aiortc wants its own class of transport but uses only what _DtlsForSctp has
+        self._sctp = Association(cast("RTCDtlsTransport", self._transport))
         self._sctp._rto = FIRST_RTO_S  # noqa: SLF001
         self._sctp.on("datachannel", self._on_channel)
         self._events: RTCDataChannel | None = None
@@ -50,7 +51,8 @@ class EventChannel:
 
     @property
     def is_open(self) -> bool:
-        return self._events is not None
+        """Not any more from the moment in which the client closes it; `closed` is told when that is confirmed."""
+        return self._events is not None and self._events.readyState == "open"
 
     @property
     def unsent(self) -> int:
@@ -65,7 +67,8 @@ class EventChannel:
         return self.unsent > 0 or bool(self._sctp._sent_queue)  # noqa: SLF001
 
     def start(self, port: int, max_message: int) -> None:
-        """DTLS is connected."""
+        """DTLS is connected. The answer gives our port as the same as the client's."""
+        self._sctp._local_port = port  # noqa: SLF001
         _drive(self._sctp.start(RTCSctpCapabilities(maxMessageSize=max_message), port))
 
     def receive(self, data: bytes) -> None:
@@ -81,7 +84,7 @@ class EventChannel:
 
     def send(self, text: str) -> None:
         """Queue a message; dropped when no channel is open. One over the peer's limit is counted in `oversized`."""
-        if self._events is None:
+        if self._events is None or not self.is_open:
             return
         try:
             self._events.send(text)
@@ -98,14 +101,15 @@ class EventChannel:
 
     def _on_channel(self, channel: RTCDataChannel) -> None:
         channel.on("message", self._message)
-        if self._events is None:
+        if not self.is_open:
             self._events = channel
-            channel.on("close", self._on_close)
+            channel.on("close", lambda: self._on_close(channel))
             self._opened()
 
-    def _on_close(self) -> None:
-        self._events = None
-        self._closed()
+    def _on_close(self, channel: RTCDataChannel) -> None:
+        if channel is self._events:  # else another one has taken its place
+            self._events = None
+            self._closed()
 
 
 class _DtlsForSctp:

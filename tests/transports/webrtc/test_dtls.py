@@ -7,7 +7,7 @@ from typing import Literal
 
 import pytest
 
-from voicebridge.transports.webrtc.dtls import Certificate, DtlsSession
+from voicebridge.transports.webrtc.dtls import MAX_SOURCES, Certificate, DtlsSession
 from voicebridge.transports.webrtc.offer import Fingerprint
 
 RTP = bytes.fromhex("8060000100000002000000ff") + b"payload of some length"
@@ -69,6 +69,42 @@ def test_media_is_readable_for_the_peer_only_and_only_once(certificates: tuple[C
     assert report is not None
     assert pair.server.unprotect_rtcp(report) == RTCP
     assert pair.server.unprotect_rtcp(b"\x80\xc9garbage of some length") is None
+
+
+def test_a_packet_longer_than_any_path_carries_is_dropped(certificates: tuple[Certificate, Certificate]) -> None:
+    pair = Pair(certificates)
+    pair.connect()
+    assert pair.server.unprotect(RTP + bytes(2_000)) is None
+    assert pair.server.unprotect_rtcp(RTCP + bytes(2_000)) is None
+
+
+def test_of_many_sources_only_the_first_are_heard(certificates: tuple[Certificate, Certificate]) -> None:
+    pair = Pair(certificates)
+    pair.connect()
+
+    def heard(source: int) -> bool:
+        packet = pair.client.protect(RTP[:8] + source.to_bytes(4, "big") + RTP[12:])
+        assert packet is not None
+        return pair.server.unprotect(packet) is not None
+
+    assert [heard(source) for source in range(MAX_SOURCES)] == [True] * MAX_SOURCES
+    assert not heard(MAX_SOURCES)
+    report = pair.client.protect_rtcp(RTCP[:4] + bytes.fromhex("00ff00ff"))
+    assert report is not None
+    assert pair.server.unprotect_rtcp(report) is None
+    again = pair.client.protect(RTP[:2] + b"\x00\x02" + RTP[4:8] + bytes(4) + RTP[12:])
+    assert again is not None
+    assert pair.server.unprotect(again) is not None, "one of the first"
+
+
+def test_sources_that_do_not_authenticate_do_not_count(certificates: tuple[Certificate, Certificate]) -> None:
+    pair = Pair(certificates)
+    pair.connect()
+    for source in range(MAX_SOURCES + 1):
+        assert pair.server.unprotect(RTP[:8] + source.to_bytes(4, "big") + bytes(40)) is None
+    packet = pair.client.protect(RTP)
+    assert packet is not None
+    assert pair.server.unprotect(packet) == RTP
 
 
 def test_a_certificate_that_was_not_announced_is_refused(certificates: tuple[Certificate, Certificate]) -> None:

@@ -30,6 +30,9 @@ MTU = 1200
 RENEWED_BEFORE = timedelta(days=2)
 REPLAY_WINDOW = 1024
 
+MAX_SOURCES = 64
+"""Sources (SSRC) of one client; libsrtp keeps a record of each for as long as the call lasts."""
+
 
 class Certificate:
     """Ours: self-signed, made once (its fingerprint in the answer is what vouches for it, RFC 8827 section 6.5)."""
@@ -71,6 +74,7 @@ class DtlsSession:
         self._next_flight_at: float | None = None
         self._inbound: pylibsrtp.Session | None = None
         self._outbound: pylibsrtp.Session | None = None
+        self._sources: set[bytes] = set()
 
     # --- the handshake ---
 
@@ -197,20 +201,22 @@ class DtlsSession:
 
     def unprotect(self, packet: bytes) -> bytes | None:
         """SRTP to RTP; None where it does not authenticate, is a replay, or comes before the keys."""
-        if self._inbound is None:
-            return None
-        try:
-            return self._inbound.unprotect(packet)
-        except pylibsrtp.Error:
-            return None
+        return self._unprotected(packet[8:12], packet, self._inbound.unprotect) if self._inbound is not None else None
 
     def unprotect_rtcp(self, packet: bytes) -> bytes | None:
-        if self._inbound is None:
+        return (
+            self._unprotected(packet[4:8], packet, self._inbound.unprotect_rtcp) if self._inbound is not None else None
+        )
+
+    def _unprotected(self, source: bytes, packet: bytes, unprotect: Callable[[bytes], bytes]) -> bytes | None:
+        if source not in self._sources and len(self._sources) >= MAX_SOURCES:
             return None
         try:
-            return self._inbound.unprotect_rtcp(packet)
-        except pylibsrtp.Error:
+            plain = unprotect(packet)
+        except (pylibsrtp.Error, ValueError):  # the latter where it is longer than 1500 bytes
             return None
+        self._sources.add(source)
+        return plain
 
 
 def _srtp(profile: SRTPProtectionProfile, material: bytes, index: int, direction: int) -> pylibsrtp.Session:

@@ -160,7 +160,7 @@ class WebRtcPort:
             self.peer.send_rtp(self._sender.packet(frame, now))
         for one in happened:
             self._intake.put(one)
-        report = self._reports.due(now, self._wall())
+        report = self._reports.due(now, self._wall() - (self._now() - now))
         if report is not None:
             self.peer.send_rtcp(report)
 

@@ -103,6 +103,7 @@ export class PeerTransport {
   }
 
   send(text) {
+    if (this.#channel.readyState !== "open") throw new RealtimeError("server_gone"); // it is just closing
     this.#channel.send(text);
   }
 

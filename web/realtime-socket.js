@@ -77,12 +77,13 @@ export class SocketTransport {
   }
 
   #append(samples) {
-    if (!this.#taking) return;
+    if (!this.#taking || this.#socket.readyState !== WebSocket.OPEN) return;
     if (this.#socket.bufferedAmount > MAX_UNSENT_BYTES) this.#counts.framesDropped += 1;
     else this.on.append(toBase64(samples));
   }
 
   send(text) {
+    if (this.#socket.readyState !== WebSocket.OPEN) throw new RealtimeError("server_gone"); // it is just closing
     this.#socket.send(text);
     this.#counts.bytesSent += text.length;
   }

@@ -4,7 +4,7 @@ import aiortc
 import pytest
 from aiortc.sdp import SessionDescription
 
-from transports.webrtc.offers import CHROMIUM, CHROMIUM_VIDEO_CANDIDATES, with_audio_formats
+from transports.webrtc.offers import CHROMIUM, CHROMIUM_VIDEO_CANDIDATES, with_audio_formats, without
 from voicebridge.transports.webrtc.answer import OurSide, write_answer, write_fragment
 from voicebridge.transports.webrtc.offer import Fingerprint, read_fragment, read_offer
 
@@ -53,6 +53,12 @@ def test_what_is_not_taken_is_declined_in_its_place() -> None:
     ]
     assert answer.media[1].rtp.muxId == "1"
     assert answer.group[0].items == ["0", "2"]
+
+
+def test_sections_are_bundled_only_where_that_was_offered() -> None:
+    alone = CHROMIUM[: CHROMIUM.index("m=application")]
+    assert answered(alone).group[0].items == ["0"]
+    assert answered(without(alone, "a=group:")).group == []
 
 
 @pytest.mark.parametrize("formats", ["0", "8"])

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from transports.webrtc.offers import CHROMIUM, CHROMIUM_VIDEO_CANDIDATES, with_audio_formats, without
 from voicebridge.transports.webrtc.offer import (
+    MAX_SECTIONS,
     OUR_MESSAGE_LIMIT,
     UNTOLD_MESSAGE_LIMIT,
     InvalidOffer,
@@ -54,6 +55,12 @@ def test_static_payload_types_need_no_rtpmap() -> None:
 )
 def test_the_answered_direction_mirrors_the_offered_one(offered: str, answered: str) -> None:
     assert read_offer(CHROMIUM.replace("a=sendrecv", f"a={offered}")).direction == answered
+
+
+def test_an_offer_of_very_many_sections_is_refused_before_it_is_read() -> None:
+    assert read_offer(CHROMIUM + "m=audio 0 X 0\r\n" * (MAX_SECTIONS - 2)).audio == 0
+    with pytest.raises(InvalidOffer, match="65 media sections"):
+        read_offer(CHROMIUM + "m=audio 0 X 0\r\n" * (MAX_SECTIONS - 1))
 
 
 def test_a_client_that_waits_for_our_hello_gets_it() -> None:

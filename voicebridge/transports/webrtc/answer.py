@@ -34,7 +34,7 @@ def write_answer(offer: Offer, ours: OurSide) -> str:
         "s=-",
         "t=0 0",
         "a=ice-lite",
-        *([f"a=group:BUNDLE {' '.join(mids)}"] if mids else []),
+        *([f"a=group:BUNDLE {' '.join(mids)}"] if offer.bundled else []),
         f"a=msid-semantic: WMS {STREAM}",
     ]
     for index, section in enumerate(offer.sections):

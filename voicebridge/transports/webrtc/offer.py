@@ -17,6 +17,9 @@ from voicebridge.transports.webrtc.rtp import MediaCodec
 MAX_SDP = 64 * 1024
 """Characters. Browsers with every codec and extension offer about 8,000."""
 
+MAX_SECTIONS = 64
+"""Media sections, declined ones included. Reading takes time with each of them and with all their names."""
+
 UNTOLD_MESSAGE_LIMIT = 65_536
 """What a peer takes that names no limit (RFC 8841 section 6.1)."""
 
@@ -60,13 +63,15 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What was offered and fits. `audio` and `data` are positions in `sections`; `direction` is ours to answer.
+    """What was offered and fits. `audio` and `data` are positions in `sections`, `bundled` if they are in a
+    BUNDLE group; `direction` is ours to answer.
 
     `ufrag` and `password` are the client's ICE credentials. `max_message` bounds what we may send it, in bytes.
     """
 
     sections: tuple[Section, ...]
     audio: int
+    bundled: bool
     codec: MediaCodec
     direction: Direction
     data: int | None
@@ -97,6 +102,7 @@ def read_offer(sdp: str) -> Offer:
     return Offer(
         sections=tuple(_section(media) for media in described.media),
         audio=audio,
+        bundled=_bundled(described, audio, audio if data is None else data),
         codec=codec,
         direction=_ANSWERED[carrier.direction],
         data=data,
@@ -132,6 +138,9 @@ def _parsed(sdp: str) -> SessionDescription:
         raise InvalidOffer(f"The offer is {len(sdp)} characters long; at most {MAX_SDP} are read.")
     if not sdp.lstrip().startswith("v=0"):
         raise InvalidOffer("This is not an SDP offer: it does not begin with 'v=0'.")
+    sections = sum(line.startswith("m=") for line in sdp.splitlines())
+    if sections > MAX_SECTIONS:
+        raise InvalidOffer(f"The offer has {sections} media sections; at most {MAX_SECTIONS} are read.")
     try:
         return SessionDescription.parse(sdp)
     except Exception as error:  # the parser asserts, indexes and converts as it goes: any of that is a bad offer

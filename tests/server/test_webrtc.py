@@ -9,7 +9,7 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -446,6 +446,24 @@ async def test_an_open_call_is_patched(server: RunningServer) -> None:
         assert (await client.patch(location, content=CHROMIUM, headers=SDP | bearer(OTHER_KEY))).status_code == 404
         assert (await client.patch(f"{CALLS}/rtc_1", content=CHROMIUM, headers=SDP)).status_code == 404
     assert await hung_up(server, call_id_of(answer)) == 200
+
+
+async def test_a_call_that_ends_while_a_patch_of_it_is_being_sent_is_gone(server: RunningServer) -> None:
+    answer = await posted(server)
+    ended = asyncio.Event()
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield CHROMIUM[:10].encode()
+        for _ in range(5):  # requests in between: the head of this one has been read then
+            assert await hung_up(server, "rtc_1") == 404
+        assert await hung_up(server, call_id_of(answer)) == 200
+        ended.set()
+        yield CHROMIUM[10:].encode()
+
+    async with http(server) as client:
+        late = await client.patch(answer.headers["location"], content=slowly(), headers=SDP)
+    assert ended.is_set()
+    assert error_of(late) == (404, "call_id_not_found", "call_id")
 
 
 def credentials(sdp: str) -> tuple[str, str]:

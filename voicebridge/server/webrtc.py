@@ -104,7 +104,7 @@ class WebRtcEndpoint:
 
     async def patch(self, request: Request) -> Response:
         """Trickled candidates, an ICE restart (both RFC 9725 section 4.3), or a later offer of the same client."""
-        _, opened = self._named(request)
+        self._named(request)
         content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if content_type not in (FRAGMENT, SDP):
             raise UnsupportedType(
@@ -117,6 +117,7 @@ class WebRtcEndpoint:
             text = body.decode()
         except UnicodeDecodeError:
             raise InvalidEvent("The body is not UTF-8.", code="invalid_offer", param="sdp") from None
+        _, opened = self._named(request)  # again: it may have ended while the body came
         answer = opened.port.renegotiate(text) if content_type == SDP else opened.port.patch(text)
         if answer is None:
             return Response(status_code=204)
@@ -154,6 +155,7 @@ class WebRtcEndpoint:
         metrics.media.ended(counts)
         metrics.dropped("webrtc_audio_in", stats.dropped_audio)
         metrics.dropped("webrtc_speech", stats.dropped_speech)
+        metrics.dropped("outbound_events", stats.dropped_events)
         measured = {
             "loss": round(counts.loss, 4),
             "jitter_s": round(counts.jitter_s, 4),

@@ -327,6 +327,13 @@ class TestRestart:
         call.agent.restart()
         assert call.check(HOME, credentials=first) is None
 
+    def test_a_call_that_has_ended_gets_no_new_credentials(self, wire: Wire) -> None:
+        call = wire.call()
+        call.agent.close()
+        call.agent.restart()
+        assert call.check() is None
+        assert not wire.ice._credentials
+
     def test_a_closed_call_keeps_none_of_its_credentials(self, wire: Wire) -> None:
         call = wire.call()
         old = call.credentials

@@ -291,6 +291,36 @@ async def test_an_offer_of_somebody_else_cannot_take_over_the_call() -> None:
             driver.port.renegotiate(CHROMIUM)
 
 
+async def test_a_later_offer_changes_nothing_about_who_said_hello() -> None:
+    first = CHROMIUM.replace("a=setup:actpass", "a=setup:passive")
+    async with endpoint() as webrtc:
+        port = webrtc.answer(first, lambda _limit: PlainCodec())
+        assert "a=setup:active" in port.answer
+        assert "a=setup:active" in port.renegotiate(CHROMIUM)
+        port.abandon()
+
+
+async def test_time_goes_on_for_a_client_that_puts_the_call_on_hold() -> None:
+    async with call() as (client, driver):
+        await driver.until_heard(4_800)
+        driver.port.renegotiate((await client.offer()).replace("a=sendrecv", "a=inactive"))
+        before = len(driver.heard())
+        heard = await driver.until_heard(before + 24_000)
+        assert not heard[before + 12_000 :].any(), "silence: what it sends meanwhile is not heard"
+
+
+async def test_a_client_that_offered_no_channel_is_not_cut_off_for_not_taking_events() -> None:
+    alone = CHROMIUM[: CHROMIUM.index("m=application")]
+    async with endpoint(PortLimits(10, 10, 1_000, 24_000)) as webrtc:
+        driver = Driver(webrtc.answer(alone, lambda _limit: PlainCodec()))
+        async with driver.running():
+            for number in range(100):
+                driver.port.send(event(number))
+            assert driver.port.stats().dropped_events > 50
+            driver.port.send(speech(0.1))
+            assert not driver.port._over.done()
+
+
 async def test_nothing_is_left_when_a_call_is_answered_and_never_run() -> None:
     async with endpoint() as webrtc:
         tasks = len(asyncio.all_tasks())

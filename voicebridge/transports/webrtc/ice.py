@@ -77,6 +77,7 @@ class IceAgent:
         self._selected: Path | None = None
         self._paths: dict[Path, float] = {}
         self._seen: dict[bytes, Path] = {}
+        self._closed = False
 
     @property
     def ufrag(self) -> str:
@@ -97,7 +98,12 @@ class IceAgent:
         return None if self._selected is None else (self._selected[1][0], self._selected[1][1])
 
     def restart(self) -> None:
-        """New credentials. The old ones and the path stay until the client has chosen a path with the new ones."""
+        """New credentials. The old ones and the path stay until the client has chosen a path with the new ones.
+
+        A call that is closed gets none: nobody would ever take them back.
+        """
+        if self._closed:
+            return
         for unused in self._credentials[1:]:
             self._ice.unregister(unused)
         self._credentials[1:] = [self._ice.register(self)]
@@ -111,6 +117,7 @@ class IceAgent:
 
     def close(self) -> None:
         """Forget the call: its checks are not answered any more, its addresses belong to nobody."""
+        self._closed = True
         for credentials in self._credentials:
             self._ice.unregister(credentials)
         for path in self._paths:

@@ -63,6 +63,8 @@ class MediaStats:
     reported_loss: float
     dropped_audio: int
     dropped_speech: int
+    dropped_events: int
+    """that nobody took because no channel was ever offered"""
 
 
 class WebRtcPort:
@@ -95,6 +97,7 @@ class WebRtcPort:
         self._hears, self._speaks = _directions(offer)
         self._queued: deque[str] = deque()
         self._queued_bytes = 0
+        self._dropped_events = 0
         self._opened = False
         self._channel_lost_at: float | None = None
         self._closing_at: float | None = None
@@ -147,9 +150,9 @@ class WebRtcPort:
     def tick(self, now: float) -> None:
         self.peer.tick(now)
         if self.peer.connected:
-            if self._hears:
-                for samples in self._receiver.tick(now):
-                    self._intake.put_audio(samples)
+            # Also where the client has stopped to send, by intention too: silence follows, and a turn comes to its end.
+            for samples in self._receiver.tick(now):
+                self._intake.put_audio(samples)
             self._play(now)
         self._look_after(now)
 
@@ -202,6 +205,9 @@ class WebRtcPort:
         if channel.is_open:
             channel.send(frame)
             waiting = channel.unsent
+        elif self._offer.data is None and self._queued_bytes + len(frame) > self._limits.queued_bytes:
+            self._dropped_events += 1  # it cannot take them; should it ask for a channel later, it has the beginning
+            return
         else:
             self._queued.append(frame)
             self._queued_bytes += len(frame)
@@ -247,7 +253,7 @@ class WebRtcPort:
             raise InvalidOffer("The offer has another audio codec than this call began with. Open a new call.")
         if (later.ufrag, later.password) != (self._offer.ufrag, self._offer.password):
             self.peer.agent.restart()
-        self._offer = later
+        self._offer = later = replace(later, setup=self._offer.setup)  # RFC 8842 section 5.5: roles stay
         self._hears, self._speaks = _directions(later)
         self.peer.renegotiated(later)
         self._version += 1
@@ -289,6 +295,7 @@ class WebRtcPort:
             reported_loss=self._reports.reported_loss,
             dropped_audio=self._intake.dropped_audio,
             dropped_speech=self._playout.dropped,
+            dropped_events=self._dropped_events,
         )
 
 

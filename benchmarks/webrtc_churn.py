@@ -2,7 +2,9 @@
 
 `python -m benchmarks.webrtc_churn [CALLS] [AT ONCE]`. Calls one after another, then many at once, each cut off in
 another phase; a quarter of those at once belong to a process that is killed. Exit status 1 when tasks, open files or
-memory of the server stay above what the first calls left.
+memory of the server stay above what as many calls before have left.
+
+`python -m benchmarks.webrtc_churn callers PORT KEY CALLS AT_ONCE` only calls a server that runs already.
 """
 
 from __future__ import annotations
@@ -22,7 +24,6 @@ from benchmarks.webrtc_peer import LightPeer, stream
 GIVEN_UP_S = 2
 """The server's patience with calls that do not connect and lines that fall silent."""
 SETTLED_S = GIVEN_UP_S + 2.0
-WARM_UP = 40
 GROWTH = 1.08
 SILENCE = bytes((0xFC, 0xFF, 0xFE))
 """20 ms of it, in Opus."""
@@ -93,6 +94,7 @@ ENDINGS: tuple[Ending, ...] = (
 
 
 async def posted(peer: LightPeer, client: httpx.AsyncClient) -> str:
+    peer.check_every_s = GIVEN_UP_S / 4
     headers = {"Content-Type": "application/sdp"}
     response = await client.post("/v1/realtime/calls?model=benchmark", headers=headers, content=peer.offer())
     response.raise_for_status()
@@ -100,14 +102,14 @@ async def posted(peer: LightPeer, client: httpx.AsyncClient) -> str:
     return response.text
 
 
-def http(port: int) -> httpx.AsyncClient:
-    headers = {"Authorization": f"Bearer {KEY}"}
+def http(port: int, key: str) -> httpx.AsyncClient:
+    headers = {"Authorization": f"Bearer {key}"}
     return httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=30)
 
 
-async def one_after_another(port: int, calls: int) -> None:
+async def one_after_another(port: int, calls: int, key: str = KEY) -> None:
     certificate = RTCCertificate.generateCertificate()
-    async with http(port) as client:
+    async with http(port, key) as client:
         for ending in itertools.islice(itertools.cycle(ENDINGS), calls):
             await cut_off(LightPeer(certificate), client, ending)
 
@@ -118,13 +120,13 @@ async def cut_off(peer: LightPeer, client: httpx.AsyncClient, ending: Ending) ->
     peer.vanish()
 
 
-async def at_once(port: int, calls: int) -> None:
+async def at_once(port: int, calls: int, key: str = KEY) -> None:
     certificate = RTCCertificate.generateCertificate()
     context = multiprocessing.get_context("spawn")
     ready = context.Event()
-    killed = context.Process(target=doomed, args=(port, calls // 4, ready), daemon=True)
+    killed = context.Process(target=doomed, args=(port, calls // 4, key, ready), daemon=True)
     killed.start()
-    async with http(port) as client, asyncio.TaskGroup() as tasks:
+    async with http(port, key) as client, asyncio.TaskGroup() as tasks:
         for ending in itertools.islice(itertools.cycle(ENDINGS), calls - calls // 4):
             tasks.create_task(cut_off(LightPeer(certificate), client, ending))
     assert await asyncio.to_thread(ready.wait, 30), "the other process did not get its calls up"
@@ -132,11 +134,11 @@ async def at_once(port: int, calls: int) -> None:
     await asyncio.to_thread(killed.join)
 
 
-def doomed(port: int, calls: int, ready: multiprocessing.synchronize.Event) -> None:
+def doomed(port: int, calls: int, key: str, ready: multiprocessing.synchronize.Event) -> None:
     async def run() -> None:
         certificate = RTCCertificate.generateCertificate()
         peers = [LightPeer(certificate) for _ in range(calls)]
-        async with http(port) as client:
+        async with http(port, key) as client:
             await asyncio.gather(*(spoken_to(peer, client) for peer in peers))
         ready.set()
         await stream(peers, [[SILENCE]] * calls)
@@ -156,7 +158,7 @@ async def main(calls: int, together: int) -> int:
         "VOICEBRIDGE_LIMITS__MAX_SESSIONS": "1000",
     }
     async with running_server("scripted", **environment) as server:
-        await one_after_another(server.port, WARM_UP)
+        await one_after_another(server.port, calls)  # allocators and caches settle in the first few hundred
         await at_once(server.port, together)
         before = await measured(server)
         begun = asyncio.get_running_loop().time()
@@ -171,7 +173,15 @@ async def main(calls: int, together: int) -> int:
     return 1 if after[0] > before[0] * GROWTH or after[1] > before[1] or after[2] > before[2] else 0
 
 
+async def only_call(port: int, key: str, calls: int, together: int) -> None:
+    await one_after_another(port, calls, key)
+    await at_once(port, together, key)
+
+
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["callers"]:
+        asyncio.run(only_call(int(sys.argv[2]), sys.argv[3], int(sys.argv[4]), int(sys.argv[5])))
+        sys.exit()
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 500
     crowd = int(sys.argv[2]) if len(sys.argv) > 2 else 30
     sys.exit(asyncio.run(main(count, crowd)))

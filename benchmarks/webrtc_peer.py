@@ -28,7 +28,6 @@ from aiortc.rtcsctptransport import RTCSctpCapabilities
 SO_TIMESTAMPNS = 35  # asm-generic/socket.h; missing in the socket module
 FRAME_S = 0.02
 OPUS = 111
-CHECK_EVERY_S = 4.0
 RECEIVE_BUFFER = 1 << 20
 
 
@@ -62,6 +61,8 @@ class LightPeer:
         self._dtls: RTCDtlsTransport | None = None
         self._sctp: RTCSctpTransport | None = None
         self._reachable = asyncio.Event()
+        self.check_every_s = 2.5
+        """How often it proves that it is there, as browsers do."""
         self.heard = asyncio.Event()
         """Set by the first RTP packet."""
         self._checking: asyncio.TimerHandle | None = None
@@ -179,7 +180,7 @@ class LightPeer:
         )
         request.add_message_integrity(self._remote[1].encode())
         self._path.send(bytes(request))
-        wait = CHECK_EVERY_S if self._reachable.is_set() else 0.05
+        wait = self.check_every_s if self._reachable.is_set() else 0.05
         self._checking = asyncio.get_running_loop().call_later(wait, self._check)
 
     # --- the end ---

@@ -69,7 +69,8 @@ class KeylessAccess:
     """Ephemeral keys for pages that need not know an API key.
 
     `key_hashes` are those of the server's API keys (`voicebridge.config.hash_key`): a key given out counts as asked
-    for by the first one; without any nobody gets one. `bound_host` is the address the server listens on; `wall` gives Unix seconds.
+    for by the first one; without any nobody gets one. `bound_host` is the address the server listens on; `wall` gives
+    Unix seconds.
     """
 
     signer: TokenSigner

@@ -4,6 +4,7 @@ import asyncio
 import struct
 from collections import deque
 
+import pytest
 from aiortc import RTCDataChannel
 from aiortc.rtcdatachannel import RTCDataChannelParameters
 
@@ -16,6 +17,7 @@ class Side:
 
     def __init__(self) -> None:
         self.seen: list[str | bytes] = []
+        self.fails = False
         self.dtls: DtlsSession
         self.channel: EventChannel
 
@@ -24,9 +26,14 @@ class Side:
         self.channel = EventChannel(
             dtls,
             opened=lambda: self.seen.append("<open>"),
-            message=self.seen.append,
+            message=self._heard,
             closed=lambda: self.seen.append("<closed>"),
         )
+
+    def _heard(self, message: str | bytes) -> None:
+        if self.fails:
+            raise ZeroDivisionError
+        self.seen.append(message)
 
 
 class Pair:
@@ -172,6 +179,22 @@ async def test_binary_messages_arrive_as_bytes() -> None:
     channel.send(b"\x00\x01")
     await pair.settle()
     assert pair.ours.seen == ["<open>", b"\x00\x01"]
+    pair.close()
+
+
+async def test_a_mistake_in_what_hears_the_messages_is_told_and_not_taken_for_a_malformed_packet() -> None:
+    pair = Pair()
+    channel = await pair.open()
+    pair.ours.fails = True
+    channel.send("hello")
+    await asyncio.sleep(0)
+    with pytest.raises(ZeroDivisionError):
+        pair.deliver()
+    assert pair.ours.channel.malformed == 0
+    pair.ours.fails = False
+    channel.send("again")
+    await pair.settle()
+    assert pair.ours.seen[-1] == "again"
     pair.close()
 
 

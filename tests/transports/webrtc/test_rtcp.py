@@ -168,12 +168,12 @@ def test_round_trip_and_loss_of_ours_are_learnt_from_their_reports() -> None:
     ours.reports.due(BEGAN, WALL)
     report = ours.reports.due(BEGAN + 2, WALL + 2)
     assert report is not None
-    theirs.reports.received(report, 77.03)
+    assert not theirs.reports.received(report, 77.03), "they have sent nothing yet"
     theirs.reports.due(77.0, WALL)
     answer = theirs.reports.due(77.53, WALL)
     assert answer is not None
     assert ours.reports.round_trip_s is None
-    ours.reports.received(answer, BEGAN + 2 + 0.03 + 0.5 + 0.04)
+    assert ours.reports.received(answer, BEGAN + 2 + 0.03 + 0.5 + 0.04)
     assert ours.reports.round_trip_s == pytest.approx(0.07, abs=1e-4)
     assert ours.reports.reported_loss == pytest.approx(0.2, abs=0.01)
 
@@ -183,7 +183,7 @@ def test_reports_about_others_teach_nothing() -> None:
     block = RtcpReceiverInfo(
         ssrc=OURS + 1, fraction_lost=128, packets_lost=9, highest_sequence=9, jitter=0, lsr=1, dlsr=1
     )
-    side.reports.received(bytes(RtcpRrPacket(THEIRS, [block])), BEGAN)
+    assert not side.reports.received(bytes(RtcpRrPacket(THEIRS, [block])), BEGAN)
     assert (side.reports.reported_loss, side.reports.round_trip_s) == (0.0, None)
 
 

@@ -46,6 +46,7 @@ class EventChannel:
         self._opened = opened
         self._message = message
         self._closed = closed
+        self._failure: Exception | None = None
         self.malformed = 0
         self.oversized = 0
 
@@ -72,7 +73,10 @@ class EventChannel:
         _drive(self._sctp.start(RTCSctpCapabilities(maxMessageSize=max_message), port))
 
     def receive(self, data: bytes) -> None:
-        """A packet of the association. aiortc asserts and indexes on what a peer sends: such a packet is dropped."""
+        """A packet of the association. aiortc asserts and indexes on what a peer sends: such a packet is dropped.
+
+        Raises what those raise who are told of messages and channels.
+        """
         receiver = self._transport.receiver
         if receiver is None:
             return
@@ -81,6 +85,9 @@ class EventChannel:
         except Exception:  # noqa: BLE001 - see above
             self.malformed += 1
             _log.debug("a malformed SCTP packet was dropped", exc_info=True)
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure
 
     def send(self, text: str) -> None:
         """Queue a message; dropped when no channel is open. One over the peer's limit is counted in `oversized`."""
@@ -100,16 +107,23 @@ class EventChannel:
         _drive(self._sctp.stop())
 
     def _on_channel(self, channel: RTCDataChannel) -> None:
-        channel.on("message", self._message)
+        channel.on("message", lambda message: self._tell(self._message, message))
         if not self.is_open:
             self._events = channel
             channel.on("close", lambda: self._on_close(channel))
-            self._opened()
+            self._tell(self._opened)
 
     def _on_close(self, channel: RTCDataChannel) -> None:
         if channel is self._events:  # else another one has taken its place
             self._events = None
-            self._closed()
+            self._tell(self._closed)
+
+    def _tell(self, told: Callable[..., None], *what: str | bytes) -> None:
+        """Kept apart from what aiortc raises: our mistakes are not the peer's."""
+        try:
+            told(*what)
+        except Exception as error:  # noqa: BLE001 - raised again in `receive`
+            self._failure = error
 
 
 class _DtlsForSctp:

@@ -236,8 +236,8 @@ class WebRtcPort:
                 self._intake.put_audio(samples)
 
     def on_rtcp(self, packet: bytes, now: float) -> None:
-        self._reports.received(packet, now)
-        self._sender.protect(self._reports.reported_loss)
+        if self._reports.received(packet, now):  # else it would be the last report once more
+            self._sender.protect(self._reports.reported_loss)
 
     # --- renegotiation ---
 

@@ -60,13 +60,14 @@ class RtcpReports:
         description = RtcpSdesPacket([RtcpSourceInfo(self._sender.ssrc, [(_CNAME, self.cname.encode())])])
         return bytes(self._report(now, wall)) + bytes(description)
 
-    def received(self, data: bytes, now: float) -> None:
-        """A decrypted RTCP packet has come; malformed ones are counted."""
+    def received(self, data: bytes, now: float) -> bool:
+        """A decrypted RTCP packet has come; malformed ones are counted. Does it say anything about our stream?"""
         try:
             packets = RtcpPacket.parse(data)
         except (ValueError, IndexError, struct.error):
             self.malformed += 1
-            return
+            return False
+        learned = False
         for packet in packets:
             if isinstance(packet, RtcpSrPacket):
                 self._heard = (packet.ssrc, _middle(packet.sender_info.ntp_timestamp), now)
@@ -74,6 +75,8 @@ class RtcpReports:
                 for block in packet.reports:
                     if block.ssrc == self._sender.ssrc:
                         self._learn(block, now)
+                        learned = True
+        return learned
 
     def _report(self, now: float, wall: float) -> RtcpSrPacket | RtcpRrPacket:
         sender = self._sender

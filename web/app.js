@@ -375,7 +375,8 @@ function show() {
   document.body.toggleAttribute("data-live", there);
   byId("clock").hidden = !ready;
   byId("connect").hidden = there && !connecting;
-  byId("connect").disabled = connecting; // it keeps its place: a second click must not hit what comes after it
+  // It keeps its place, so that a second click does not hit what comes after it, and the focus: disabled, it would lose that.
+  byId("connect").setAttribute("aria-disabled", String(connecting));
   setText(byId("connect"), t(connecting ? "stateconnecting" : "connect"));
   byId("hang-up").hidden = !there;
   setText(byId("hang-up"), t(connecting ? "cancel" : "hangUp"));

@@ -123,3 +123,18 @@ async def test_words_on_every_stream_there_is_end_the_association() -> None:
         pair.ours.channel.receive(packet(said, sctp._local_verification_tag))
     assert pair.ours.seen[-1] == "<closed>"
     pair.close()
+
+
+async def test_closing_in_the_moment_of_a_repetition_leaves_no_timer_behind() -> None:
+    pair = Pair()
+    await pair.open()
+    pair.ours.channel.send("never confirmed")
+    await asyncio.sleep(0)
+    sctp = pair.ours.channel._sctp
+    assert sctp._t3_handle is not None
+    sctp._t3_handle.cancel()
+    sctp._t3_expired()  # as that timer would have: aiortc sends again from a callback of the loop
+    pair.ours.channel.close()
+    await asyncio.sleep(0)
+    assert sctp._t3_handle is None
+    pair.theirs.channel.close()

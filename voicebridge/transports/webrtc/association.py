@@ -48,6 +48,12 @@ class Association(RTCSctpTransport):
             _log.warning("an association was ended: %d streams, %d chunks unfinished", len(streams), unfinished)
             await self.stop()
 
+    async def _transmit(self) -> None:
+        # aiortc calls this from a task of its own when a timer has struck. After the end it would start that timer
+        # again, and so on for ever.
+        if self._association_state != self.State.CLOSED:
+            await super()._transmit()
+
 
 def check_packet(packet: bytes) -> None:
     """Raises ValueError for lengths that lead nowhere, and acknowledgements of more than can have been sent."""

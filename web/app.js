@@ -31,7 +31,7 @@ import { proposedAnswer } from "./functions.js";
 import { FunctionsView } from "./functions-view.js";
 import { Keys } from "./keys.js";
 import { LatencyView } from "./latency-view.js";
-import { hideProblem, showProblem, toast } from "./notices.js";
+import { hideProblem, showProblem, toast, translateProblem } from "./notices.js";
 import { PageSettings } from "./page-settings.js";
 import { RealtimeCall, RealtimeError } from "./realtime.js";
 import { Recording } from "./recording.js";
@@ -400,6 +400,7 @@ function speak(language) {
   useLanguage(language);
   document.documentElement.lang = language === "zh" ? "zh-CN" : "en";
   translate(document);
+  translateProblem();
   showTheme();
   session.build();
   functions.build();

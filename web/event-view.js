@@ -66,6 +66,7 @@ export class EventView {
   /** The language has changed. */
   reset() {
     byId("copy-all").title = t("copyShownTitle");
+    if (!byId("event-detail").hidden) this.#detail(this.#selected);
     this.#dirty = true;
   }
 

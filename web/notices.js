@@ -8,17 +8,23 @@ let toastEnds = 0;
 
 /** @param {string} reason one of the REASONS of realtime.js, or of ours @param {string} [said] by the server or browser */
 export function showProblem(reason, said = "") {
-  const where = { port: location.port || "8765", host: location.hostname };
-  setText(byId("problem-what"), t(reason));
-  setText(byId("problem-do"), t(`${reason}Do`, where));
-  setText(byId("problem-said"), said === reason ? "" : said);
   const box = byId("problem");
   box.dataset.reason = reason;
   box.hidden = false;
+  setText(byId("problem-said"), said === reason ? "" : said);
+  translateProblem();
   if (reason === "key_needed" || reason === "wrong_key") {
     byId("key-row").hidden = false;
     byId("key").focus();
   }
+}
+
+/** Our words about what went wrong, if anything did, in the present language. */
+export function translateProblem() {
+  const { reason } = byId("problem").dataset;
+  if (!reason) return;
+  setText(byId("problem-what"), t(reason));
+  setText(byId("problem-do"), t(`${reason}Do`, { port: location.port || "8765", host: location.hostname }));
 }
 
 export function hideProblem() {

@@ -56,9 +56,9 @@ def narrating_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runni
 
 @pytest.fixture(scope="session")
 def impatient_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """Gives calls up soon: 2 s to connect, 3 s without a sign of life, 1 s for those who joined, 6 s in all."""
-    webrtc = WebRtcSettings(connect_timeout_s=2, disconnect_timeout_s=3, sideband_grace_s=1)
+    """Gives calls up soon: 2 s to connect, 2 s without a sign of life, 1 s for those who joined, 4 s in all."""
+    webrtc = WebRtcSettings(connect_timeout_s=2, disconnect_timeout_s=2, sideband_grace_s=1)
     with serving(
-        tmp_path_factory.mktemp("tls"), "scripted", session=SessionSettings(max_session_s=6), webrtc=webrtc
+        tmp_path_factory.mktemp("tls"), "scripted", session=SessionSettings(max_session_s=4), webrtc=webrtc
     ) as server:
         yield server

@@ -18,8 +18,8 @@ from serving import RunningServer
 
 pytestmark = [pytest.mark.sdk, pytest.mark.timeout(120)]
 
-CALLS = 4
-BY_REQUEST, BY_VOICE = 22, 3
+CALLS = 5
+BY_REQUEST, BY_VOICE = 18, 2
 """Interruptions of each call: a hundred in all."""
 INTERJECTION = 24_000
 """Samples of the question that are spoken over an answer."""
@@ -50,7 +50,7 @@ async def interrupted_call(server: RunningServer, question: Int16, seed: int) ->
                 await peer.says("Tell me a story" + chance.choice([" slowly", ""]))
                 peer.send("response.create")
                 await peer.until("output_audio_buffer.started")
-            await asyncio.sleep(chance.uniform(0.05, 0.8))
+            await asyncio.sleep(chance.uniform(0.05, 0.5))
             said.append(await (by_request(peer) if turn == "request" else by_voice(peer, question)))
         if peer.seen.playing:  # the answer to the last question
             await asyncio.sleep(0.3)
@@ -68,7 +68,7 @@ async def by_request(peer: Peer) -> Event:
     cleared = await peer.until("output_audio_buffer.cleared")
     truncated = await peer.until("conversation.item.truncated")
     assert peer.seen.events.index(cleared) < peer.seen.events.index(truncated)
-    await asyncio.sleep(0.25)  # silence, so that answers can be told apart
+    await asyncio.sleep(0.15)  # silence, so that answers can be told apart
     return truncated
 
 

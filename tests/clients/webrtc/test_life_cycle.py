@@ -22,7 +22,7 @@ from voicebridge.transports.webrtc.port import WebRtcPort
 pytestmark = [pytest.mark.sdk, pytest.mark.timeout(120)]
 
 ROOT = Path(__file__).parents[3]
-ONE_AFTER_ANOTHER, AT_ONCE = 64, 24
+ONE_AFTER_ANOTHER, AT_ONCE = 32, 16
 KINDS = (Call, LocalSession, Peer, WebRtcPort)
 
 

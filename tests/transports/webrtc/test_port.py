@@ -321,6 +321,23 @@ async def test_a_client_that_offered_no_channel_is_not_cut_off_for_not_taking_ev
             assert not driver.port._over.done()
 
 
+async def test_a_certificate_that_ends_soon_is_replaced_for_new_calls_and_kept_for_those_that_run() -> None:
+    now = time.time()  # noqa: TID251  the composition root of tests
+
+    def fingerprint(answer: str) -> str:
+        return next(line for line in answer.splitlines() if line.startswith("a=fingerprint:"))
+
+    async with WebRtc(NetworkSettings(), LIMITS, lambda: now) as webrtc:
+        first, second = (webrtc.answer(CHROMIUM, lambda _limit: PlainCodec()) for _ in range(2))
+        assert fingerprint(second.answer) == fingerprint(first.answer)
+        now += 29 * 24 * 3600
+        third = webrtc.answer(CHROMIUM, lambda _limit: PlainCodec())
+        assert fingerprint(third.answer) != fingerprint(first.answer)
+        assert fingerprint(first.renegotiate(CHROMIUM)) == fingerprint(first.answer)
+        for port in (first, second, third):
+            port.abandon()
+
+
 async def test_nothing_is_left_when_a_call_is_answered_and_never_run() -> None:
     async with endpoint() as webrtc:
         tasks = len(asyncio.all_tasks())

@@ -43,8 +43,9 @@ class Certificate:
         digest = next(one for one in self._made.getFingerprints() if one.algorithm == "sha-256")
         self.fingerprint = Fingerprint(digest.algorithm, digest.value)
 
-    def expires_soon(self) -> bool:
-        return self._made.expires - datetime.now(UTC) < RENEWED_BEFORE
+    def expires_soon(self, wall: float) -> bool:
+        """`wall` is Unix time in seconds."""
+        return self._made.expires - datetime.fromtimestamp(wall, UTC) < RENEWED_BEFORE
 
 
 class DtlsSession:

@@ -58,7 +58,7 @@ class WebRtc:
         in a call must `abandon` it.
         """
         read = read_offer(offer)
-        if self._certificate.expires_soon():
+        if self._certificate.expires_soon(self._wall()):
             self._certificate = Certificate()
         port = WebRtcPort(
             read,

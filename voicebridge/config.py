@@ -194,6 +194,7 @@ class LimitsSettings(Section):
     max_events_per_s: PositiveFloat = 1000.0
     max_events_burst: PositiveInt = 10_000
     max_items: PositiveInt = 2000
+    max_conversation_characters: PositiveInt = 64 * MIB
     max_concurrent_responses: PositiveInt = 8
     max_body_bytes: PositiveInt = MIB
     outbound_queue_bytes: PositiveInt = 8 * MIB

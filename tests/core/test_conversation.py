@@ -33,8 +33,10 @@ def heard(item_id: str, samples: int) -> Entry:
     return entry
 
 
-def conversation(*item_ids: str, max_items: int = 100, max_kept: int = 10_000) -> Conversation:
-    made = Conversation("conv_1", max_items=max_items, max_kept=max_kept)
+def conversation(
+    *item_ids: str, max_items: int = 100, max_kept: int = 10_000, max_characters: int = 10_000
+) -> Conversation:
+    made = Conversation("conv_1", max_items=max_items, max_kept=max_kept, max_characters=max_characters)
     for item_id in item_ids:
         made.add(message(item_id, InputTextPart(text=item_id)))
     return made
@@ -74,6 +76,28 @@ def test_what_cannot_be_added_changes_nothing(item_id: str, behind: str | None, 
         made.add(message(item_id), behind)
     assert (error.value.code, error.value.param) == (code, param)
     assert order(made) == ["a"]
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        message("big", InputTextPart(text="x" * 60)),
+        message("big", OutputTextPart(text="x" * 60), role="assistant"),
+        message("big", InputImagePart(image_url="data:" + "x" * 60, detail="auto")),
+        Entry(FunctionCallItem(id="big", status="completed", name="f", call_id="c", arguments="x" * 60)),
+        Entry(FunctionCallOutputItem(id="big", status="completed", call_id="c", output="x" * 60)),
+    ],
+    ids=["text", "answer", "image", "arguments", "output"],
+)
+def test_a_conversation_of_too_many_characters_has_no_room_either(entry: Entry) -> None:
+    made = conversation("a" * 50, max_characters=100)
+    made.check_room()
+    made.add(entry)
+    with pytest.raises(InvalidState, match="100 characters") as refused:
+        made.check_room()
+    assert refused.value.code == "conversation_full"
+    made.delete("big")
+    made.check_room()
 
 
 def test_a_full_conversation_has_no_room_until_something_is_deleted() -> None:

@@ -9,6 +9,7 @@ from voicebridge.core.engine_io import Audio, ContextItem, Image, Message, Text,
 from voicebridge.core.spoken import SpokenPart
 from voicebridge.errors import InvalidEvent, InvalidState
 from voicebridge.protocol.items import (
+    ContentPart,
     FunctionCallItem,
     FunctionCallOutputItem,
     InputAudioPart,
@@ -39,6 +40,8 @@ class Entry:
     item: Item
     heard: dict[int, HeardPart] = field(default_factory=dict)
     spoken: dict[int, SpokenPart] = field(default_factory=dict)
+    characters: int = 0
+    """What it counts for in its conversation: its size when it was added."""
 
     def context(self) -> ContextItem | None:
         """The item as an engine sees it: the assistant's speech only as far as it was heard."""
@@ -71,11 +74,13 @@ class Entry:
 class Conversation:
     """Items in order. Positions are by predecessor, as the protocol has them."""
 
-    def __init__(self, conversation_id: str, *, max_items: int, max_kept: int) -> None:
+    def __init__(self, conversation_id: str, *, max_items: int, max_kept: int, max_characters: int) -> None:
         self.id = conversation_id
         self._entries: dict[str, Entry] = {}
         self._order: list[str] = []
         self._max_items = max_items
+        self._max_characters = max_characters
+        self._characters = 0
         self._max_kept = max_kept
         self._kept = 0
         self._audible: dict[str, None] = {}  # items with sound, in the order it came: what to forget first
@@ -124,6 +129,8 @@ class Conversation:
         position = self._position_after(previous_item_id)
         self._order.insert(position, item_id)
         self._entries[item_id] = entry
+        entry.characters = _characters(entry.item)
+        self._characters += entry.characters
         self._keep(item_id, sum(len(part.samples) for part in entry.heard.values()))
         return self._order[position - 1] if position else None
 
@@ -132,6 +139,12 @@ class Conversation:
         if len(self._order) >= self._max_items:
             raise InvalidState(
                 f"The conversation is full: {self._max_items} items. Delete some with 'conversation.item.delete'.",
+                code="conversation_full",
+            )
+        if self._characters >= self._max_characters:
+            raise InvalidState(
+                f"The conversation is full: its texts and images have {self._max_characters} characters. Delete some "
+                "items with 'conversation.item.delete'.",
                 code="conversation_full",
             )
 
@@ -151,6 +164,7 @@ class Conversation:
     def delete(self, item_id: str) -> None:
         entry = self._entries.pop(item_id)
         self._order.remove(item_id)
+        self._characters -= entry.characters
         self._audible.pop(item_id, None)
         self._kept -= _forget_audio(entry)
 
@@ -195,6 +209,27 @@ class Conversation:
         entries = (self._entries[item_id] for item_id in self._order)
         items = (entry.context() for entry in entries if entry.item.status != "in_progress")
         return tuple(item for item in items if item is not None)
+
+
+def _characters(item: Item) -> int:
+    """How long its texts and images are. What an answer grows to afterwards is bounded by the model that makes it."""
+    match item:
+        case FunctionCallItem():
+            return len(item.arguments)
+        case FunctionCallOutputItem():
+            return len(item.output)
+        case MessageItem():
+            return sum(_length(part) for part in item.content)
+
+
+def _length(part: ContentPart) -> int:
+    match part:
+        case InputTextPart() | OutputTextPart():
+            return len(part.text)
+        case InputImagePart():
+            return len(part.image_url)
+        case InputAudioPart() | OutputAudioPart():
+            return len(part.transcript or "")
 
 
 def _forget_audio(entry: Entry) -> int:

@@ -78,10 +78,11 @@ from voicebridge.protocol.session_config import RealtimeSession, Session, Sessio
 
 @dataclass(frozen=True, slots=True)
 class SessionLimits:
-    """Bounds of one session: time in seconds, audio in samples at 24 kHz."""
+    """Bounds of one session: time in seconds, audio in samples at 24 kHz, characters of the items' texts and images."""
 
     max_session_s: float = 3600.0
     max_items: int = 2_000
+    max_characters: int = 64 * 1024 * 1024
     max_buffered: int = 600 * INTERNAL_RATE_HZ
     max_kept: int = 600 * INTERNAL_RATE_HZ
     responses: ResponseRules = field(default_factory=lambda: ResponseRules(8, queue_second=False, rate_limits=()))
@@ -111,7 +112,12 @@ class LocalSession:
         self._ids = ids
         self._max_session_s = limits.max_session_s
         self._expires_at = started_at + limits.max_session_s
-        self._conversation = Conversation(ids.new("conv"), max_items=limits.max_items, max_kept=limits.max_kept)
+        self._conversation = Conversation(
+            ids.new("conv"),
+            max_items=limits.max_items,
+            max_kept=limits.max_kept,
+            max_characters=limits.max_characters,
+        )
         self._requests = ItemRequests(self._conversation, ids)
         self._transcripts = Transcripts(self._conversation, ids)
         self._hearing = Hearing(session.audio.input.turn_detection, ids, limits.max_buffered)

@@ -158,7 +158,7 @@ class Call:
         It is told of the session as it is now, then hears everything as the client does, and may say anything. If it
         is slow or breaks, that ends its own part only. Raises CapacityReached when `MAX_JOINED` are in.
         """
-        if len(self._parties) > MAX_JOINED:
+        if sum(party is not self._client for party in self._parties) >= MAX_JOINED:
             raise CapacityReached(f"This call has its limit of {MAX_JOINED} sidebands.", code="session_limit_reached")
         if self._over is not None:
             await _turn_away(port, self._over)

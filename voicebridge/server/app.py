@@ -267,6 +267,7 @@ def session_limits(limits: LimitsSettings, session: SessionSettings) -> SessionL
         max_items=limits.max_items,
         max_buffered=buffered,
         max_kept=buffered,
+        max_characters=limits.max_conversation_characters,
         responses=ResponseRules(
             max_aside=limits.max_concurrent_responses,
             queue_second=session.queue_second_response,

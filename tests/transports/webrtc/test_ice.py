@@ -176,9 +176,21 @@ def test_the_same_remote_address_at_another_of_our_sockets_is_another_path(wire:
     assert (first.reached_at(), second.reached_at()) == (HOME, OTHER_SOCKET)
 
 
-def test_an_address_that_authenticates_for_a_new_call_moves_there(wire: Wire) -> None:
+def test_an_address_that_a_call_is_using_is_not_taken_away_by_another(wire: Wire) -> None:
+    """Its owner may have been forged by somebody who has a call of his own."""
+    first, second = wire.call(), wire.call()
+    first.check(HOME, nominate=True)
+    wire.now = 5.0
+    assert second.check(HOME) is None
+    assert wire.ice.counters.contested == 1
+    wire.deliver(b"\x80", HOME)
+    assert (first.received, second.received) == ([b"\x80"], [])
+
+
+def test_an_address_that_is_not_used_any_more_moves_to_the_call_that_authenticates_it(wire: Wire) -> None:
     before, after = wire.call(), wire.call()
     before.check(HOME, nominate=True)
+    wire.now = 7.0
     after.check(HOME)
     wire.deliver(b"\x80", HOME)
     assert (before.received, after.received) == ([], [b"\x80"])
@@ -189,6 +201,7 @@ def test_an_address_that_authenticates_for_a_new_call_moves_there(wire: Wire) ->
 def test_a_call_that_lost_its_address_takes_the_next_one(wire: Wire) -> None:
     before, after = wire.call(), wire.call()
     before.check(HOME, nominate=True)
+    wire.now = 7.0
     after.check(HOME)
     before.check(AWAY)
     assert before.reached_at() == AWAY
@@ -208,6 +221,7 @@ def test_a_closed_call_is_not_answered_and_gets_nothing(wire: Wire) -> None:
 def test_closing_leaves_the_address_to_the_call_that_took_it(wire: Wire) -> None:
     before, after = wire.call(), wire.call()
     before.check(HOME)
+    wire.now = 7.0
     after.check(HOME)
     before.agent.close()
     wire.deliver(b"\x80", HOME)

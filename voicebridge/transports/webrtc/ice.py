@@ -46,6 +46,7 @@ class IceCounters:
     checks: int = 0  # authenticated and answered
     role_conflicts: int = 0  # authenticated, from somebody who wants us to lead
     replayed: int = 0  # authenticated, but already seen from elsewhere: not answered
+    contested: int = 0  # authenticated, from an address that another call is using: not answered
     unauthenticated: int = 0  # checks for no call of ours, or not signed with its password: not answered
     not_checks: int = 0  # STUN that is no binding request
     malformed: int = 0  # looks like STUN and is not
@@ -158,6 +159,11 @@ class IceAgent:
             told, self.on_connected = self.on_connected, None
             told()
 
+    def uses(self, path: Path, now: float) -> bool:
+        """Has the client checked it lately? Then nobody takes it away: forging an address would cut a call off."""
+        checked_at = self._paths.get(path)
+        return checked_at is not None and now - checked_at < STALE_S
+
     def lose(self, path: Path) -> None:
         """The address now belongs to another call, so nothing of this one may go there."""
         del self._paths[path]
@@ -235,11 +241,14 @@ class IceLite:
             self.counters.role_conflicts += 1
             self._answer(request, stun.Class.ERROR, {"ERROR-CODE": _ROLE_CONFLICT}, credentials, path)
             return
-        self.counters.checks += 1
-        self._answer(request, stun.Class.RESPONSE, {"XOR-MAPPED-ADDRESS": path[1][:2]}, credentials, path)
         owner = self.routes.get(path)
         if owner is not None and owner is not agent:
+            if owner.uses(path, now):
+                self.counters.contested += 1
+                return
             owner.lose(path)
+        self.counters.checks += 1
+        self._answer(request, stun.Class.RESPONSE, {"XOR-MAPPED-ADDRESS": path[1][:2]}, credentials, path)
         self.routes[path] = agent
         try:
             agent.checked(path, credentials, now, nominated="USE-CANDIDATE" in request.attributes)

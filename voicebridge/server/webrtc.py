@@ -154,6 +154,7 @@ class WebRtcEndpoint:
         metrics, stats, counts = self.admission.metrics, port.stats(), media_counts(port)
         metrics.media.ended(counts)
         metrics.dropped("webrtc_audio_in", stats.dropped_audio)
+        metrics.dropped("webrtc_packets_in", stats.dropped_packets)
         metrics.dropped("webrtc_speech", stats.dropped_speech)
         metrics.dropped("outbound_events", stats.dropped_events)
         measured = {

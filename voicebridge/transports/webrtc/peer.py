@@ -9,11 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from voicebridge.transports.pacing import PacketRate
 from voicebridge.transports.webrtc.channel import EventChannel
 from voicebridge.transports.webrtc.dtls import Certificate, DtlsSession
 from voicebridge.transports.webrtc.ice import IceAgent
 from voicebridge.transports.webrtc.mux import IceSockets
 from voicebridge.transports.webrtc.offer import Offer
+
+MEDIA_PER_S = 250.0
+"""Packets of media that a call is worth decoding: the shortest usual ones, 5 ms, make 200 and some reports."""
+
+MEDIA_BURST = 500
+"""At once: what a radio link holds back for seconds and then hands over."""
 
 
 class PeerHandler(Protocol):
@@ -53,7 +60,10 @@ class Peer:
         )
         self._associating = False
         self.heard_at = self._now()
+        self._media_rate = PacketRate(MEDIA_PER_S, MEDIA_BURST, self.heard_at)
         self.unreadable = 0
+        self.flooded = 0
+        """Packets of media that came too fast, and were dropped."""
 
     @property
     def connected(self) -> bool:
@@ -88,7 +98,10 @@ class Peer:
         now = self._now()
         first = datagram[0] if datagram else 0
         if 128 <= first <= 191:
-            self._receive_media(datagram, now)
+            if self._media_rate.admits(now):
+                self._receive_media(datagram, now)
+            else:
+                self.flooded += 1
         elif 20 <= first <= 63:
             for data in self.dtls.receive(datagram, now):
                 self.channel.receive(data)

@@ -62,6 +62,7 @@ class MediaStats:
     round_trip_s: float | None
     reported_loss: float
     dropped_audio: int
+    dropped_packets: int
     dropped_speech: int
     dropped_events: int
     """that nobody took because no channel was ever offered"""
@@ -294,6 +295,7 @@ class WebRtcPort:
             round_trip_s=self._reports.round_trip_s,
             reported_loss=self._reports.reported_loss,
             dropped_audio=self._intake.dropped_audio,
+            dropped_packets=self.peer.flooded,
             dropped_speech=self._playout.dropped,
             dropped_events=self._dropped_events,
         )

@@ -180,8 +180,8 @@ class Measured:
 
     @property
     def us_per_frame(self) -> float:
-        """Of the server's processor time, for 20 ms of one call."""
-        return self.cpu_s * 1e6 / max(1, self.load.expected)
+        """Of the server's processor time, for 20 ms of one call that it really served."""
+        return self.cpu_s * 1e6 / max(1, self.load.packets)
 
 
 async def measure(

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import itertools
 import json
 import os
 import statistics
@@ -70,27 +71,50 @@ async def caller(url: str) -> dict[str, Any]:
             await call(peer, client)
             await peer.until("session.created")
     sideband = f"ws://{url}/v1/realtime?call_id={peer.location.rsplit('/', 1)[-1]}"
-    async with websockets.connect(sideband, additional_headers=headers, max_size=None) as joined:
+    mouth = Mouth(peer)
+    async with (
+        asyncio.TaskGroup() as tasks,
+        websockets.connect(sideband, additional_headers=headers, max_size=None) as joined,
+    ):
+        speaking = tasks.create_task(mouth.speak())
         heard = {"transcription": {"model": "gpt-4o-mini-transcribe"}, "turn_detection": None}
         peer.send("session.update", session={"type": "realtime", "audio": {"input": heard}})
         await peer.until("session.updated")
-        up = [await said(peer, joined, name) for name in TRANSCRIPTS]
+        up = [await said(mouth, joined, name) for name in TRANSCRIPTS]
         down = [await listened(peer, sentence) for sentence in SENTENCES]
+        speaking.cancel()
     await peer.close()
     return {"up": up, "down": down}
 
 
-async def said(peer: LightPeer, joined: websockets.ClientConnection, name: str) -> dict[str, Any]:
+class Mouth:
+    """A microphone: a packet every 20 ms, of speech while there is some."""
+
+    def __init__(self, peer: LightPeer) -> None:
+        self.peer = peer
+        self._words: asyncio.Queue[bytes] = asyncio.Queue()
+        self._silence = encoded(np.zeros(FRAME * 5, np.int16))[-1]
+
+    async def says(self, samples: Samples) -> None:
+        """And is silent for a moment afterwards."""
+        for packet in encoded(samples):
+            self._words.put_nowait(packet)
+        await asyncio.sleep(len(samples) / 24_000 + 0.9)
+
+    async def speak(self) -> None:
+        now = asyncio.get_running_loop().time
+        begun = now()
+        for index in itertools.count():
+            await asyncio.sleep(max(0.0, begun + index * FRAME_S - now()))
+            self.peer.send_audio(self._silence if self._words.empty() else self._words.get_nowait())
+
+
+async def said(mouth: Mouth, joined: websockets.ClientConnection, name: str) -> dict[str, Any]:
     """Send a recording in real time; what the server understood, and the sound it kept."""
+    peer = mouth.peer
     peer.send("input_audio_buffer.clear")
     await peer.until("input_audio_buffer.cleared")
-    now = asyncio.get_running_loop().time
-    begun = now()
-    packets = encoded(np.concatenate([recording(name), np.zeros(9600, np.int16)]))
-    for index, packet in enumerate(packets):
-        await asyncio.sleep(max(0.0, begun + index * FRAME_S - now()))
-        peer.send_audio(packet)
-    await asyncio.sleep(0.5)
+    await mouth.says(recording(name))
     peer.send("input_audio_buffer.commit")
     item = (await peer.until("input_audio_buffer.committed"))["item_id"]
     transcript = (await peer.until("conversation.item.input_audio_transcription.completed"))["transcript"]

@@ -194,6 +194,18 @@ class Peer:
             self.answered = self._loop.time()
             return response
 
+    async def offer_again(self, server: RunningServer, direction: str) -> httpx.Response:
+        """Renegotiate: from now on sound flows in that direction only, seen from here."""
+        self.connection.getTransceivers()[0].direction = direction
+        await self.connection.setLocalDescription(await self.connection.createOffer())
+        headers = {"Authorization": f"Bearer {server.api_key}", "Content-Type": "application/sdp"}
+        url = server.url.removesuffix("/v1") + self.location
+        async with httpx.AsyncClient(headers=headers, timeout=PATIENCE_S) as client:
+            response = await client.patch(url, content=self.connection.localDescription.sdp)
+        if response.status_code == 200:
+            await self.connection.setRemoteDescription(RTCSessionDescription(response.text, "answer"))
+        return response
+
     async def connected(self) -> Event:
         """Wait for the data channel and the greeting on it; `session.created`."""
         await asyncio.wait_for(self.opened.wait(), PATIENCE_S)

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from clients.talking import PATIENCE_S
-from clients.webrtc.peer import Peer, Refused, Signalling, calling, candidates, new_peer, without_candidates
+from clients.webrtc.peer import Peer, Refused, Signalling, calling, candidates, eventually, new_peer, without_candidates
 from serving import RunningServer
 
 pytestmark = [pytest.mark.sdk, pytest.mark.timeout(120)]
@@ -71,6 +71,21 @@ async def test_a_form_brings_the_session_along(scripted_server: RunningServer) -
         created = await peer.connected()
         assert created["session"]["instructions"] == "Be brief."
         await answers(peer)
+
+
+async def test_a_later_offer_holds_the_sound_and_lets_it_flow_again(scripted_server: RunningServer) -> None:
+    async with calling(scripted_server) as peer:
+        await peer.hears_something()
+        held = await peer.offer_again(scripted_server, "sendonly")
+        assert held.status_code == 200, held.text
+        assert "a=recvonly" in held.text
+        await asyncio.sleep(0.1)
+        peer.packets.clear()
+        await asyncio.sleep(0.3)
+        assert not peer.packets
+        await answers(peer)  # events go on
+        assert (await peer.offer_again(scripted_server, "sendrecv")).status_code == 200
+        await eventually(lambda: len(peer.packets) > 10)
 
 
 @pytest.mark.parametrize("label", ["oai-events", "events", "", "ünïcode-" + "x" * 200])

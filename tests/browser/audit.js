@@ -89,7 +89,7 @@
     };
     const wire = 'code, pre, kbd, .event, .said, .entry .text, datalist, #filter-type option, #language option, [data-function] .about';
     for (const element of all) {
-      if (element.closest(wire)) continue;
+      if (element.closest(wire) || !element.checkVisibility({ opacityProperty: true })) continue;
       for (const node of said(element)) check(node.data, name(element));
       for (const attribute of ['title', 'aria-label', 'placeholder', 'alt']) {
         if (element.hasAttribute(attribute)) check(element.getAttribute(attribute), `${attribute} of ${name(element)}`);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from playwright.async_api import Locator, Page, expect
 from browser.chromium import PATIENCE_S, Tab
 from browser.recording import Recording
 from serving import RunningServer
+
+POLL_S = 0.05
 
 expect.set_options(timeout=PATIENCE_S * 1000)
 
@@ -80,7 +83,13 @@ class Console:
     async def is_over(self) -> None:
         await expect(self["#connection"]).to_have_attribute("data-state", "closed")
         assert await self.tab.left() == []
-        await self.page.wait_for_function("__rig.contexts.every((context) => context.state === 'closed')")
+        await self.becomes("__rig.contexts.every((context) => context.state === 'closed')")
+
+    async def becomes(self, expression: str) -> None:
+        """Playwright's own way to wait for an expression needs what the page's policy forbids."""
+        async with asyncio.timeout(PATIENCE_S):
+            while not await self.page.evaluate(expression):  # noqa: ASYNC110  what changes is in the page
+                await asyncio.sleep(POLL_S)
 
     async def say(self, text: str) -> None:
         await self["#text"].fill(text)

@@ -20,10 +20,9 @@ from browser.judging import (
     judge_events,
     judge_media_channel,
     nothing_left,
-    transcript_of,
     words_of,
 )
-from browser.recording import FRAME, Microphone, Recording, Samples, Span, level_dbfs, part, spans
+from browser.recording import Microphone, Recording, Samples, Span, level_dbfs, part, spans
 from serving import RunningServer
 from voicebridge.engines.embedded.stt import Recogniser
 from voicebridge.engines.scripted import MS_PER_CHARACTER
@@ -34,9 +33,12 @@ IN_FLIGHT_S = 0.4
 """What has left the server is audible in the page within this."""
 STAGES = ("committed", "response created", "first words", "first audio", "heard")
 TONE_DBFS = -20.0
+REFILL_S = 0.05
+"""A player that ran dry is silent for longer than this, until there is something to play again."""
+HEARD_THE_NAME = "document.querySelector('.entry.assistant .text')?.firstChild.data.includes('Mara')"
 WORD = 10
 """Captions advance by words; none of the story is longer than this."""
-WEATHER = '{"city": "Paris", "temperature_celsius": 33, "conditions": "hot"}'
+WEATHER = '{"city": "Paris", "temperature_celsius": 33}'
 SPEECH_DBFS = -40.0
 MOST_MS = 4000
 """An answer of the embedded engine begins within this, also on a busy machine."""
@@ -51,7 +53,7 @@ async def test_a_conversation_by_webrtc(
     interruption: Samples,
     weather_question: Samples,
 ) -> None:
-    speaker = Microphone().pause(0.7).say(story_question).pause(5).say(interruption).pause(5).say(weather_question)
+    speaker = Microphone().pause(0.7).say(story_question).pause(4).say(interruption).pause(4).say(weather_question)
     async with nothing_left(embedded_server), browse(speaker) as tab:
         await tab.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
         console = Console(tab, artefacts, "webrtc")
@@ -172,13 +174,10 @@ def judge_sound(recogniser: Recogniser, recording: Recording) -> None:
     """Both sides as they sounded, whoever recorded them."""
     said = [words_of(recogniser, part(recording.microphone, span)) for span in spans(recording.microphone)]
     assert said == ["tell me a story.", "your call cannot be completed as dialed.", "what is the weather in paris?"]
-    heard = spans(recording.heard, bridge_s=1.0)
-    assert all(level_dbfs(part(recording.heard, span)) > SPEECH_DBFS for span in heard)
-    story, unknown, weather, total = [words_of(recogniser, part(recording.heard, span)) for span in heard]
-    assert story.startswith("once upon a time")
-    assert "do not know" in unknown
-    assert re.search(r"33|thirty.three", weather)
-    assert re.search(r"20|twenty", total)
+    answers = spans(recording.heard, bridge_s=1.0)
+    assert all(level_dbfs(part(recording.heard, span)) > SPEECH_DBFS for span in answers)
+    heard = " ".join(words_of(recogniser, part(recording.heard, span)) for span in answers)
+    assert re.match(r"once upon a time.*do not know.*(33|thirty.three).*(20|twenty)", heard), heard
 
 
 def judge_latency(turns: list[Turn], measured_ms: float) -> None:
@@ -220,28 +219,30 @@ def judge_log(logged: list[dict[str, Any]], tab: Tab) -> None:
 
 
 async def test_words_by_websocket(
-    browse: Browse, artefacts: Path, embedded_server: RunningServer, recogniser: Recogniser, sum_question: Samples
+    browse: Browse, artefacts: Path, embedded_server: RunningServer, recogniser: Recogniser, story_question: Samples
 ) -> None:
-    async with nothing_left(embedded_server), browse(Microphone().pause(0.7).say(sum_question)) as tab:
+    """Hung up in the middle of a sentence."""
+    async with nothing_left(embedded_server), browse(Microphone().pause(0.7).say(story_question)) as tab:
         console = Console(tab, artefacts, "websocket")
         await console.open(address(embedded_server))
         await console.choose("websocket")
         await console.connect()
-        asked = await tab.until("conversation.item.input_audio_transcription.completed")
+        await expect(console.text("user", 0)).to_have_text("Tell me a story.")
         await console.phase("speaking")
-        await console.phase("listening")
-        await expect(console.text("assistant", 0).locator(".later")).to_have_count(0)
         figures = await console.figures()
         await console.picture("audio")
+        await console.becomes(HEARD_THE_NAME)
         (turn,) = await console.turns()
         await console.picture("latency")
         logged = await console.event_log()
         recording = await tab.recording()
         await console.hang_up()
 
-    assert re.search(r"(24|twenty.four) (\+|plus) (10|ten)", transcript_of(asked).lower())
-    (spoken,) = spans(recording.microphone)
-    assert re.search(r"34|thirty.four", words_of(recogniser, part(recording.heard, answer_to(recording, spoken))))
+    (story,) = spans(recording.heard, bridge_s=1.0)
+    assert level_dbfs(part(recording.heard, story)) > SPEECH_DBFS
+    assert re.match(
+        "once upon a time,? there was a lighthouse keeper", words_of(recogniser, part(recording.heard, story))
+    )
     assert (figures["codec"], figures["path"], figures["underruns"], figures["dropped"]) == (
         "PCM 24 kHz",
         "TCP",
@@ -269,6 +270,9 @@ async def test_playback_by_websocket(
         await expect(console.text("assistant", 0).locator(".unheard")).not_to_be_empty()
         await console.picture("interrupted")
         shown = await console.text("assistant", 0).inner_text()
+        underruns = await tab.page.evaluate(
+            "voicebridge.call.getStats().then((stats) => stats.get('websocket').underruns)"
+        )
         unheard = await console.text("assistant", 0).locator(".unheard").inner_text()
         await asyncio.sleep(IN_FLIGHT_S)
         recording = await tab.recording()
@@ -277,6 +281,8 @@ async def test_playback_by_websocket(
     heard = cut_short_by(recording, spans(recording.microphone)[-1])
     assert truncated.event["audio_end_ms"] / 1000 == pytest.approx(heard.seconds, abs=0.05)
     inside = part(recording.heard, Span(heard.begin + 0.03, heard.end - 0.03))
-    assert min(level_dbfs(frame) for frame in inside[: len(inside) // FRAME * FRAME].reshape(-1, FRAME)) > TONE_DBFS - 6
+    assert len(spans(inside, bridge_s=REFILL_S)) == 1
+    assert level_dbfs(inside) == pytest.approx(TONE_DBFS, abs=0.5)
+    assert underruns == 0
     characters = heard.seconds * 1000 / MS_PER_CHARACTER
     assert len(shown) - len(unheard) == pytest.approx(characters, abs=WORD)

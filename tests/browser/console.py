@@ -16,6 +16,8 @@ from browser.recording import Recording
 from serving import RunningServer
 
 POLL_S = 0.05
+CONNECTING_S = 2.0
+"""The microphone is open before the call is: nothing is said for as long as a busy machine takes to connect."""
 
 expect.set_options(timeout=PATIENCE_S * 1000)
 

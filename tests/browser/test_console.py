@@ -13,7 +13,7 @@ from playwright.async_api import expect
 
 from browser.chromium import Tab
 from browser.conftest import Browse
-from browser.console import Console, Turn, address, number_in
+from browser.console import CONNECTING_S, Console, Turn, address, number_in
 from browser.judging import (
     answer_to,
     cut_short_by,
@@ -53,7 +53,9 @@ async def test_a_conversation_by_webrtc(
     interruption: Samples,
     weather_question: Samples,
 ) -> None:
-    speaker = Microphone().pause(0.7).say(story_question).pause(4).say(interruption).pause(4).say(weather_question)
+    speaker = (
+        Microphone().pause(CONNECTING_S).say(story_question).pause(4).say(interruption).pause(4).say(weather_question)
+    )
     async with nothing_left(embedded_server), browse(speaker) as tab:
         await tab.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
         console = Console(tab, artefacts, "webrtc")
@@ -222,7 +224,7 @@ async def test_words_by_websocket(
     browse: Browse, artefacts: Path, embedded_server: RunningServer, recogniser: Recogniser, story_question: Samples
 ) -> None:
     """Hung up in the middle of a sentence."""
-    async with nothing_left(embedded_server), browse(Microphone().pause(0.7).say(story_question)) as tab:
+    async with nothing_left(embedded_server), browse(Microphone().pause(CONNECTING_S).say(story_question)) as tab:
         console = Console(tab, artefacts, "websocket")
         await console.open(address(embedded_server))
         await console.choose("websocket")
@@ -260,7 +262,7 @@ async def test_playback_by_websocket(
     browse: Browse, artefacts: Path, storyteller: RunningServer, sum_question: Samples, interruption: Samples
 ) -> None:
     """The answer is one tone without a pause: how much of it was heard can be told to the hundredth of a second."""
-    speaker = Microphone().pause(0.7).say(sum_question).pause(4).say(interruption)
+    speaker = Microphone().pause(CONNECTING_S).say(sum_question).pause(4).say(interruption)
     async with nothing_left(storyteller), browse(speaker) as tab:
         console = Console(tab, artefacts, "playback")
         await console.open(address(storyteller))

@@ -9,7 +9,7 @@ from playwright.async_api import expect
 
 from browser.chromium import ELSEWHERE
 from browser.conftest import PAGES, Browse
-from browser.console import Console, address, secure_address
+from browser.console import CONNECTING_S, Console, address, secure_address
 from browser.judging import answer_to, judge_events, nothing_left
 from browser.recording import Microphone, Samples, spans
 from browser.site import site
@@ -24,7 +24,7 @@ async def test_anybodys_page(
 ) -> None:
     """On another origin, and with nothing but the module that the server has for it."""
     with site(scripted_server.url, scripted_server.api_key, PAGES) as url:
-        async with nothing_left(scripted_server), browse(Microphone().pause(0.7).say(story_question)) as tab:
+        async with nothing_left(scripted_server), browse(Microphone().pause(CONNECTING_S).say(story_question)) as tab:
             await tab.page.goto(f"{url}/call.html?transport={transport}")
             await tab.page.click("#call")
             await tab.page.wait_for_function("heard.includes('stopped')")

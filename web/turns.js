@@ -46,6 +46,8 @@ export class Turns {
     this.#connected = connected;
     this.#hearing = false;
     this.#awaiting = null;
+    const open = this.#unanswered(); // nobody will answer it: its session is gone
+    if (open) open.status = "failed";
     for (const set of [this.#making, this.#unheard, this.#writing, this.#sounding]) set.clear();
   }
 

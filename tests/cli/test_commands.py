@@ -205,7 +205,7 @@ def test_a_port_for_media_that_is_taken_is_explained() -> None:
         command = [sys.executable, "-m", "voicebridge", "serve", "--port", "0", *fixed]
         ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert ended.returncode == 2
-    reason = ended.stderr.splitlines()[-1]
+    (reason,) = ended.stderr.splitlines()
     assert f"no UDP port {port} can be used" in reason
     assert "webrtc.udp_port_min" in reason
 

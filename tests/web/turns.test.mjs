@@ -167,6 +167,17 @@ test("an answer in writing is spoken as long as it comes", () => {
   assert.equal(turns.phase(31), "listening");
 });
 
+test("what a session left unanswered when it went is not answered by the next one", () => {
+  const turns = call();
+  tell(turns, [0, { sent: { type: "response.create", event_id: "e" } }]);
+  turns.connected(false);
+  turns.connected(true);
+  tell(turns, [30_000, { sent: { type: "response.create", event_id: "f" } }], [30_010, created("r1")]);
+  assert.equal(turns.turns.at(0).status, "failed");
+  assert.equal(turns.turns.at(-1).responseId, "r1");
+  assert.equal(turns.turns.at(-1).start, 30_000);
+});
+
 test("only so many turns are kept", () => {
   const turns = call();
   for (let n = 0; n < 300; n++) tell(turns, [n, created(`r${n}`), done(`r${n}`)]);

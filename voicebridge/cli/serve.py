@@ -17,7 +17,7 @@ from voicebridge.cli.terminal import Terminal, own_command
 from voicebridge.config import ServerSettings, Settings
 from voicebridge.errors import ConfigError
 from voicebridge.server import tls
-from voicebridge.server.app import create_app
+from voicebridge.server.app import check_network, create_app
 from voicebridge.server.auth import new_run_key
 from voicebridge.server.ops import Readiness
 from voicebridge.telemetry import logs
@@ -29,6 +29,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal, env: Mapping[str, str
     settings, run_key = _with_a_key(load_settings(arguments, env).settings)
     settings, certificate = _with_a_certificate(settings, env)
     logs.configure(settings.log, secrets=[run_key] if run_key else [])
+    asyncio.run(check_network(settings))
     listeners = listening.bind(settings.server)
     app = create_app(settings)
     server = listening.Server(app, settings, listeners)

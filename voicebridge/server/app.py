@@ -18,7 +18,7 @@ from voicebridge.audio.encoding import PCM16_24K
 from voicebridge.audio.listener import Listener
 from voicebridge.audio.samples import INTERNAL_RATE_HZ
 from voicebridge.audio.silero import SileroDetector
-from voicebridge.config import LimitsSettings, SessionSettings, Settings
+from voicebridge.config import LimitsSettings, SessionSettings, Settings, WebRtcSettings
 from voicebridge.core.responding import ResponseRules
 from voicebridge.core.session import SessionLimits
 from voicebridge.errors import ConfigError, EngineUnavailable
@@ -47,6 +47,7 @@ from voicebridge.state import InMemoryState
 from voicebridge.telemetry.metrics import Metrics
 from voicebridge.transports.webrtc.addresses import NetworkSettings
 from voicebridge.transports.webrtc.endpoint import WebRtc
+from voicebridge.transports.webrtc.mux import IceSockets
 from voicebridge.transports.webrtc.port import PortLimits
 from voicebridge.transports.websocket import WebSocketLimits
 from voicebridge.wire.realtime import WireLimits
@@ -241,15 +242,26 @@ def call_settings(settings: Settings) -> CallSettings:
     )
 
 
+def network_settings(webrtc: WebRtcSettings) -> NetworkSettings:
+    return NetworkSettings(
+        udp_ports=webrtc.udp_ports,
+        advertised=webrtc.advertised_addresses,
+        advertise_local=webrtc.advertise_local,
+        interfaces=webrtc.interfaces,
+    )
+
+
+async def check_network(settings: Settings) -> None:
+    """Raises ConfigError where WebRTC's sockets could not be bound: better said before a server announces itself."""
+    if settings.webrtc.enabled:
+        async with IceSockets(network_settings(settings.webrtc)):
+            return
+
+
 def new_webrtc(settings: Settings) -> WebRtc:
     webrtc = settings.webrtc
     return WebRtc(
-        NetworkSettings(
-            udp_ports=webrtc.udp_ports,
-            advertised=webrtc.advertised_addresses,
-            advertise_local=webrtc.advertise_local,
-            interfaces=webrtc.interfaces,
-        ),
+        network_settings(webrtc),
         PortLimits(
             connect_timeout_s=webrtc.connect_timeout_s,
             disconnect_timeout_s=webrtc.disconnect_timeout_s,

@@ -138,7 +138,13 @@ def configure(settings: LogSettings, *, secrets: Collection[str] = (), stream: I
         logger = logging.getLogger(name)
         logger.handlers[:] = []
         logger.propagate = True
+    handler.addFilter(_is_news)
     _quieten(level)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Uvicorn takes a WebSocket that was refused with a proper response (404) for a fault of the application."""
+    return record.getMessage() != "ASGI callable returned without completing handshake."
 
 
 def _quieten(level: str) -> None:

@@ -5,10 +5,12 @@ Taken: the first audio section with a codec of ours, and a section for data chan
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from aiortc.rtcdtlstransport import RTCDtlsFingerprint
 from aiortc.sdp import MediaDescription, SessionDescription
 
 from voicebridge.errors import InvalidEvent
@@ -34,6 +36,14 @@ _ANSWERED: dict[str | None, Direction] = {
     "recvonly": "sendonly",
     "inactive": "inactive",
 }
+
+
+_ICE_UFRAG = re.compile(r"[A-Za-z0-9+/=_-]{4,256}")
+_ICE_PWD = re.compile(r"[A-Za-z0-9+/=_-]{22,256}")
+"""RFC 8839 section 5.4, and the two characters more that some clients use."""
+
+_DIGESTS = {"sha-256": 32, "sha-384": 48, "sha-512": 64}
+"""Bytes of the fingerprints that can be checked."""
 
 
 class InvalidOffer(InvalidEvent):
@@ -94,10 +104,13 @@ def read_offer(sdp: str) -> Offer:
     if not carrier.rtcp_mux:
         raise InvalidOffer("The offer's audio section lacks 'a=rtcp-mux'. Only multiplexed RTCP is supported.")
     ice, dtls = carrier.ice, carrier.dtls
-    if ice is None or not ice.usernameFragment or not ice.password:
-        raise InvalidOffer("The offer lacks 'a=ice-ufrag' and 'a=ice-pwd'.")
+    ufrag, password = (ice.usernameFragment or "", ice.password or "") if ice is not None else ("", "")
+    if not _ICE_UFRAG.fullmatch(ufrag) or not _ICE_PWD.fullmatch(password):
+        raise InvalidOffer("The offer lacks proper 'a=ice-ufrag' (4 characters or more) and 'a=ice-pwd' (22 or more).")
     if dtls is None or not dtls.fingerprints:
         raise InvalidOffer("The offer lacks 'a=fingerprint' and 'a=setup': media is encrypted by DTLS-SRTP only.")
+    if not any(_can_be_checked(one) for one in dtls.fingerprints):
+        raise InvalidOffer("The offer has no 'a=fingerprint' that can be checked: SHA-256, SHA-384 or SHA-512 in hex.")
     section = described.media[data] if data is not None else None
     return Offer(
         sections=tuple(_section(media) for media in described.media),
@@ -108,8 +121,8 @@ def read_offer(sdp: str) -> Offer:
         data=data,
         sctp_port=_sctp_port(section),
         max_message=_max_message(section),
-        ufrag=ice.usernameFragment,
-        password=ice.password,
+        ufrag=ufrag,
+        password=password,
         fingerprints=tuple(Fingerprint(one.algorithm.lower(), one.value) for one in dtls.fingerprints),
         # an offer of "actpass" leaves it to us: the client begins, as it knows first when the path is up
         setup="active" if dtls.role == "server" else "passive",
@@ -144,7 +157,9 @@ def _parsed(sdp: str) -> SessionDescription:
     try:
         return SessionDescription.parse(sdp)
     except Exception as error:  # the parser asserts, indexes and converts as it goes: any of that is a bad offer
-        raise InvalidOffer(f"The SDP offer cannot be read: {type(error).__name__} in one of its lines.") from error
+        raise InvalidOffer(
+            "The SDP offer cannot be read: one of its lines is malformed or cut off. Send it as the client made it."
+        ) from error
 
 
 def _audio(described: SessionDescription) -> tuple[int, MediaCodec]:
@@ -202,6 +217,13 @@ def _alive(described: SessionDescription, media: MediaDescription) -> bool:
 def _bundled(described: SessionDescription, audio: int, data: int) -> bool:
     mids = {described.media[audio].rtp.muxId, described.media[data].rtp.muxId}
     return any(group.semantic == "BUNDLE" and mids <= set(group.items) for group in described.group)
+
+
+def _can_be_checked(fingerprint: RTCDtlsFingerprint) -> bool:
+    size = _DIGESTS.get(fingerprint.algorithm.lower(), 0)
+    return (
+        size > 0 and re.fullmatch(rf"([0-9A-Fa-f]{{2}}:){{{size - 1}}}[0-9A-Fa-f]{{2}}", fingerprint.value) is not None
+    )
 
 
 def _section(media: MediaDescription) -> Section:

@@ -15,7 +15,7 @@ import wave
 from pathlib import Path
 
 import numpy as np
-from pesq import pesq  # type: ignore[import-untyped,import-not-found,unused-ignore]
+from pesq import pesq
 
 from voicebridge.audio.codec import decode
 from voicebridge.audio.concealment import G711Decoder

@@ -30,7 +30,7 @@ import av
 import httpx
 import jiwer
 import numpy as np
-import pesq  # type: ignore[import-untyped]
+import pesq
 import websockets
 from aiortc import RTCCertificate
 from whisper_normalizer.english import EnglishTextNormalizer

@@ -34,9 +34,9 @@ from benchmarks.webrtc_peer import FRAME_S, Called, LightPeer, call, stream
 Mode = Literal["idle", "speak"]
 WARM_S = 3.0
 LATE_S = 0.040
-SETUPS = 60
-PLAIN_CALLS = 20
-"""More do not fit on a core with the plain server."""
+SETUPS = 100
+PLAIN_CALLS = 12
+"""With many more the plain server is late with everything."""
 WORD = "a word "
 WORD_S = 0.42
 """How long the scripted engine speaks on it."""

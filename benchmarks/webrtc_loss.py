@@ -76,6 +76,7 @@ async def caller(url: str) -> dict[str, Any]:
         asyncio.TaskGroup() as tasks,
         websockets.connect(sideband, additional_headers=headers, max_size=None) as joined,
     ):
+        peer.on_media = lambda _packet: None
         speaking = tasks.create_task(mouth.speak())
         heard = {"transcription": {"model": "gpt-4o-mini-transcribe"}, "turn_detection": None}
         peer.send("session.update", session={"type": "realtime", "audio": {"input": heard}})
@@ -107,21 +108,31 @@ class Mouth:
         for index in itertools.count():
             await asyncio.sleep(max(0.0, begun + index * FRAME_S - now()))
             self.peer.send_audio(self._silence if self._words.empty() else self._words.get_nowait())
+            if index % 50 == 49:
+                self.peer.send_report()
 
 
 async def said(mouth: Mouth, joined: websockets.ClientConnection, name: str) -> dict[str, Any]:
-    """Send a recording in real time; what the server understood, and the sound it kept."""
-    peer = mouth.peer
-    peer.send("input_audio_buffer.clear")
-    await peer.until("input_audio_buffer.cleared")
+    """Send a recording in real time; what the server understood, and the sound it kept.
+
+    Commands go over the WebSocket, which loses nothing: only sound is judged here.
+    """
+
+    async def asked(kind: str, answer: str, **members: str) -> dict[str, Any]:
+        await joined.send(json.dumps({"type": kind, **members}))
+        return await until(answer)
+
+    async def until(kind: str) -> dict[str, Any]:
+        while (event := json.loads(await joined.recv()))["type"] != kind:
+            pass
+        return event  # type: ignore[no-any-return]
+
+    await asked("input_audio_buffer.clear", "input_audio_buffer.cleared")
     await mouth.says(recording(name))
-    peer.send("input_audio_buffer.commit")
-    item = (await peer.until("input_audio_buffer.committed"))["item_id"]
-    transcript = (await peer.until("conversation.item.input_audio_transcription.completed"))["transcript"]
-    await joined.send(json.dumps({"type": "conversation.item.retrieve", "item_id": item}))
-    while (event := json.loads(await joined.recv()))["type"] != "conversation.item.retrieved":
-        pass
-    return {"name": name, "transcript": transcript, "audio": event["item"]["content"][0]["audio"]}
+    item = (await asked("input_audio_buffer.commit", "input_audio_buffer.committed"))["item_id"]
+    transcript = (await until("conversation.item.input_audio_transcription.completed"))["transcript"]
+    kept = await asked("conversation.item.retrieve", "conversation.item.retrieved", item_id=item)
+    return {"name": name, "transcript": transcript, "audio": kept["item"]["content"][0]["audio"]}
 
 
 async def listened(peer: LightPeer, sentence: str) -> dict[str, Any]:
@@ -142,7 +153,7 @@ async def listened(peer: LightPeer, sentence: str) -> dict[str, Any]:
     peer.send("response.create")
     await peer.until("output_audio_buffer.stopped")
     await asyncio.sleep(0.5)
-    peer.on_media = None
+    peer.on_media = lambda _packet: None  # reports go on
     packets = {str(distance): base64.b64encode(payload).decode() for distance, payload in received.items()}
     return {"sentence": sentence, "packets": packets}
 

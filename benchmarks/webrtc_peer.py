@@ -24,6 +24,7 @@ from aiortc import RTCCertificate, RTCDataChannel, RTCDataChannelParameters, RTC
 from aiortc.rtcdtlstransport import RTCDtlsFingerprint, RTCDtlsParameters, RTCDtlsTransport
 from aiortc.rtcicetransport import RTCIceTransport
 from aiortc.rtcsctptransport import RTCSctpCapabilities
+from aiortc.rtp import RtcpReceiverInfo, RtcpRrPacket
 
 SO_TIMESTAMPNS = 35  # asm-generic/socket.h; missing in the socket module
 FRAME_S = 0.02
@@ -72,6 +73,9 @@ class LightPeer:
         self.events: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self.opened = asyncio.Event()
         self.location = ""
+        self._source = self._highest = self._lost = 0
+        self._received: set[int] = set()
+        self._reported: int | None = None
 
     # --- signalling ---
 
@@ -140,6 +144,29 @@ class LightPeer:
         header = struct.pack("!BBHII", 0x80, self._payload_type, self._sequence, self._timestamp, self._ssrc)
         self._path.send(self._dtls._tx_srtp.protect(header + payload))
 
+    def send_report(self) -> None:
+        """What of the server's packets came since the last report (RFC 3550 section 6.4.2), as browsers tell it."""
+        if self._dtls is None or not self._received:
+            return
+        highest, lost = max(self._received), 0
+        if self._reported is not None:
+            expected = highest - self._reported
+            lost = max(0, expected - sum(one > self._reported for one in self._received))
+            self._lost += lost
+            lost = min(255, lost * 256 // max(1, expected))
+        self._reported = highest
+        self._received = {highest}
+        report = RtcpReceiverInfo(self._source, lost, self._lost, highest, 0, 0, 0)
+        self._path.send(self._dtls._tx_srtp.protect_rtcp(bytes(RtcpRrPacket(self._ssrc, [report]))))
+
+    def _note(self, sequence: int, source: int) -> None:
+        """For reports: sequence numbers go on beyond 16 bits."""
+        if source != self._source:
+            self._source, self._highest, self._received, self._reported = source, sequence, set(), None
+        extended = self._highest + ((sequence - self._highest + 0x8000) & 0xFFFF) - 0x8000
+        self._highest = max(self._highest, extended)
+        self._received.add(extended)
+
     def _datagram(self, data: bytes, at: float) -> None:
         first = data[0]
         if first >= 128:
@@ -152,6 +179,7 @@ class LightPeer:
                 arrivals.at.append(at)
                 self.heard.set()
                 if self.on_media is not None and self._dtls is not None:
+                    self._note(sequence, int.from_bytes(data[8:12], "big"))
                     self.on_media(self._dtls._rx_srtp.unprotect(data))
         elif first >= 20:
             self._path.received.put_nowait(data)

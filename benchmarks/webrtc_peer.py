@@ -73,9 +73,8 @@ class LightPeer:
         self.events: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self.opened = asyncio.Event()
         self.location = ""
-        self._source = self._highest = self._lost = 0
-        self._received: set[int] = set()
-        self._reported: int | None = None
+        self._source = self._first = self._highest = self._received = 0
+        self._reported = (0, 0)
 
     # --- signalling ---
 
@@ -145,27 +144,25 @@ class LightPeer:
         self._path.send(self._dtls._tx_srtp.protect(header + payload))
 
     def send_report(self) -> None:
-        """What of the server's packets came since the last report (RFC 3550 section 6.4.2), as browsers tell it."""
+        """What of the server's packets came since the last report (RFC 3550 appendix A.3), as browsers tell it."""
         if self._dtls is None or not self._received:
             return
-        highest, lost = max(self._received), 0
-        if self._reported is not None:
-            expected = highest - self._reported
-            lost = max(0, expected - sum(one > self._reported for one in self._received))
-            self._lost += lost
-            lost = min(255, lost * 256 // max(1, expected))
-        self._reported = highest
-        self._received = {highest}
-        report = RtcpReceiverInfo(self._source, lost, self._lost, highest, 0, 0, 0)
+        expected = self._highest - self._first + 1
+        newly_expected, newly_received = expected - self._reported[0], self._received - self._reported[1]
+        self._reported = (expected, self._received)
+        share = max(0, newly_expected - newly_received) * 256 // max(1, newly_expected)
+        lost = max(0, expected - self._received)
+        report = RtcpReceiverInfo(self._source, min(255, share), lost, self._highest, 0, 0, 0)
         self._path.send(self._dtls._tx_srtp.protect_rtcp(bytes(RtcpRrPacket(self._ssrc, [report]))))
 
     def _note(self, sequence: int, source: int) -> None:
         """For reports: sequence numbers go on beyond 16 bits."""
         if source != self._source:
-            self._source, self._highest, self._received, self._reported = source, sequence, set(), None
+            self._source, self._first, self._highest = source, sequence, sequence
+            self._received, self._reported = 0, (0, 0)
         extended = self._highest + ((sequence - self._highest + 0x8000) & 0xFFFF) - 0x8000
         self._highest = max(self._highest, extended)
-        self._received.add(extended)
+        self._received += 1
 
     def _datagram(self, data: bytes, at: float) -> None:
         first = data[0]
